@@ -1,0 +1,1 @@
+"""Values that every room shares. Standard library only; knows no other room."""
