@@ -1,0 +1,1 @@
+"""Who runs a book, who pays or is paid, and with what."""

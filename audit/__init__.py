@@ -1,0 +1,1 @@
+"""The facts: trails, events, and the chain that holds them together."""

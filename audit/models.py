@@ -1,0 +1,103 @@
+"""The audit trail: one chain of facts per subject.
+
+This room knows no other room: it holds their ids, and no foreign keys to them.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+GENESIS = b""  # What the first event of a trail is chained to.
+
+
+class AuditTrail(models.Model):
+    """The chain of all events of one subject: a scheduler, a customer, a company.
+
+    It shares its primary key with its subject, and holds the head of the chain, so that the row
+    that is locked to write an event is also the row that says where the chain stands.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    company_id = models.UUIDField()
+    subject = models.CharField(max_length=16)  # scheduler | customer | company
+    head_seq = models.BigIntegerField(default=0)
+    head_hash = models.BinaryField(default=GENESIS)
+
+    class Meta:
+        verbose_name = "audit trail"
+        constraints = (
+            models.CheckConstraint(name="trail_seq_counts_up", condition=models.Q(head_seq__gte=0)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.pk}"
+
+
+class AuditEvent(models.Model):
+    """One fact, written once: the database refuses to change or remove it.
+
+    `amount` is its effect on the total of its feed, 0 for money moves; `moved` is the money that
+    moved, from the merchant's side: what came in is positive, what went out negative.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    company_id = models.UUIDField()
+    trail = models.ForeignKey(AuditTrail, on_delete=models.RESTRICT, db_index=False)
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=40)
+    feed_id = models.UUIDField(null=True)
+    transaction_id = models.UUIDField(null=True)
+    amount = models.BigIntegerField(default=0)
+    moved = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3)
+    body = models.JSONField(default=dict)
+    actor = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    dedupe = models.CharField(max_length=120)
+    prev = models.BinaryField()
+    hash = models.BinaryField()
+
+    class Meta:
+        verbose_name = "audit event"
+        constraints = (
+            models.UniqueConstraint(name="event_seq_once", fields=["trail", "seq"]),
+            # A fact is recorded once, whoever writes it.
+            models.UniqueConstraint(name="event_fact_once", fields=["trail", "dedupe"]),
+        )
+        indexes = (
+            models.Index(
+                name="event_by_feed",
+                fields=["feed_id"],
+                condition=models.Q(feed_id__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.seq}"
+
+
+class Outbox(models.Model):
+    """A message that must leave after its fact is committed: at least once, in order of trying."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    company_id = models.UUIDField()
+    topic = models.CharField(max_length=40)
+    body = models.JSONField()
+    dedupe = models.CharField(max_length=160, unique=True)
+    next_try_at = models.DateTimeField()
+    tries = models.IntegerField(default=0)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "outbox message"
+        verbose_name_plural = "outbox"
+        indexes = (
+            models.Index(
+                name="outbox_waiting",
+                fields=["next_try_at"],
+                condition=models.Q(done_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.dedupe}"

@@ -1,0 +1,159 @@
+"""Facts become events: chained, numbered, and written in one go.
+
+The caller holds the trails' rows locked (it read their heads `FOR NO KEY UPDATE`), which makes
+the chain of a trail grow by one writer at a time without any lock of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from audit.chain import Fact, Head, canonical, digest
+from audit.kinds import KINDS
+from audit.models import AuditEvent, AuditTrail, Outbox
+from audit.sets import array, fetch, insert, update
+from core.ids import derived
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    Heads = dict[UUID, Head]
+
+__all__ = ["Fact", "begin", "heads", "record"]
+
+
+def begin(trails: Sequence[tuple[UUID, UUID, str]]) -> Heads:
+    """Start trails, given as (id, company id, subject); returns their empty heads."""
+    insert(
+        AuditTrail._meta.db_table,
+        {
+            "id": "uuid",
+            "company_id": "uuid",
+            "subject": "text",
+            "head_seq": "bigint",
+            "head_hash": "bytea",
+        },
+        [(trail, company, subject, 0, b"") for trail, company, subject in trails],
+    )
+    return {trail: Head(0, b"") for trail, _, _ in trails}
+
+
+def heads(trails: Collection[UUID]) -> Heads:
+    """Lock the trails, in the order of their ids, and return where each stands."""
+    rows = fetch(
+        f'SELECT id, head_seq, head_hash FROM "{AuditTrail._meta.db_table}" '
+        "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+        [array("uuid", sorted(trails))],
+    )
+    return {trail: Head(seq, bytes(head)) for trail, seq, head in rows}
+
+
+def record(
+    facts: Iterable[Fact],
+    *,
+    heads: Heads,
+    now: datetime,
+    listeners: Collection[UUID] = (),
+) -> None:
+    """Write the facts, in their order, and move the heads (the given ones are brought forward).
+
+    `listeners` are the companies that want to hear of it; only they cost a row in the outbox.
+    Raises KeyError for a kind that is not on the list, or a trail that is not locked.
+    """
+    events, messages = [], []
+    touched: dict[UUID, Head] = {}
+    for fact in facts:
+        _ = KINDS[fact.kind]
+        head = heads[fact.trail_id]
+        seq = head.seq + 1
+        hashed = digest(prev=head.hash, seq=seq, at=now, fact=fact)
+        heads[fact.trail_id] = touched[fact.trail_id] = Head(seq, hashed)
+        event_id = derived(at=now, parts=("event", str(fact.trail_id), seq))
+        events.append(_event(event_id, fact, seq=seq, now=now, prev=head.hash, hashed=hashed))
+        if fact.company_id in listeners:
+            messages.append(_message(event_id, fact, seq=seq, now=now))
+    insert(AuditEvent._meta.db_table, EVENT_COLUMNS, events)
+    update(
+        AuditTrail._meta.db_table,
+        {"id": "uuid", "head_seq": "bigint", "head_hash": "bytea"},
+        [(trail, head.seq, head.hash) for trail, head in touched.items()],
+        key="id",
+    )
+    insert(Outbox._meta.db_table, OUTBOX_COLUMNS, messages)
+
+
+def by_feed(feeds: Collection[UUID]) -> dict[UUID, list[AuditEvent]]:
+    """Return the events of each feed, oldest first."""
+    found: dict[UUID, list[AuditEvent]] = defaultdict(list)
+    for event in AuditEvent.objects.filter(feed_id__in=feeds).order_by("trail_id", "seq"):
+        if event.feed_id is not None:
+            found[event.feed_id].append(event)
+    return found
+
+
+def _event(
+    event_id: UUID, fact: Fact, *, seq: int, now: datetime, prev: bytes, hashed: bytes
+) -> tuple[Any, ...]:
+    return (
+        event_id,
+        fact.company_id,
+        fact.trail_id,
+        seq,
+        fact.kind,
+        fact.feed_id,
+        fact.transaction_id,
+        fact.amount,
+        fact.moved,
+        fact.currency,
+        canonical(fact.body),
+        fact.actor,
+        now,
+        fact.dedupe,
+        prev,
+        hashed,
+    )
+
+
+def _message(event_id: UUID, fact: Fact, *, seq: int, now: datetime) -> tuple[Any, ...]:
+    body = {"event": str(event_id), "trail": str(fact.trail_id), "seq": seq, "kind": fact.kind}
+    return (
+        derived(at=now, parts=("outbox", str(fact.trail_id), seq)),
+        fact.company_id,
+        fact.kind,
+        canonical(body),
+        f"{fact.trail_id}/{seq}",
+        now,
+        0,
+    )
+
+
+EVENT_COLUMNS = {
+    "id": "uuid",
+    "company_id": "uuid",
+    "trail_id": "uuid",
+    "seq": "bigint",
+    "kind": "text",
+    "feed_id": "uuid",
+    "transaction_id": "uuid",
+    "amount": "bigint",
+    "moved": "bigint",
+    "currency": "text",
+    "body": "jsonb",
+    "actor": "text",
+    "at": "timestamptz",
+    "dedupe": "text",
+    "prev": "bytea",
+    "hash": "bytea",
+}
+OUTBOX_COLUMNS = {
+    "id": "uuid",
+    "company_id": "uuid",
+    "topic": "text",
+    "body": "jsonb",
+    "dedupe": "text",
+    "next_try_at": "timestamptz",
+    "tries": "integer",
+}

@@ -1,0 +1,96 @@
+"""The Celery application: `celery -A billy worker`, `celery -A billy beat`.
+
+Celery only rings a bell. What is due, who works on it and what came of it is decided by PostgreSQL,
+so a message may be lost, doubled or late without effect. That is why messages are acknowledged
+early, are never retried by the broker, carry no time, and answer nothing.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import celeryd_after_setup
+from django.conf import settings
+
+from billy.places import VAR
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
+
+REFUSED_POOLS: Final = ("gevent", "eventlet")
+SWEEP_LIFE_SECONDS = 30
+BEAT_FILE = "celerybeat-schedule"
+TICK_LIVES = 2.5  # A bell that was not heard for this many ticks has been rung again since.
+
+app = Celery("billy")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL or None,
+    task_acks_late=False,
+    task_ignore_result=True,
+    result_backend=None,
+    task_time_limit=90,  # Seconds. Below the lease, so that a killed job's lease is still its own.
+    task_soft_time_limit=60,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="billy",  # Another project on the same broker must not take our messages.
+    task_publish_retry_policy={"max_retries": 2},
+    worker_max_tasks_per_child=1000,
+    worker_prefetch_multiplier=1,  # One busy worker must not hoard what another could do now.
+    worker_disable_prefetch=True,
+    worker_hijack_root_logger=False,  # LOGGING of the settings holds in workers as well.
+    worker_soft_shutdown_timeout=30,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 600,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 25,
+        "retry_on_timeout": True,
+    },
+    beat_schedule={
+        "tick": {
+            "task": "billy.tick",
+            "schedule": settings.BILLY_TICK_SECONDS,
+            "options": {"expires": TICK_LIVES * settings.BILLY_TICK_SECONDS},
+        },
+        "sweep": {
+            "task": "billy.sweep",
+            "schedule": settings.BILLY_SWEEP_SECONDS,
+            "options": {"expires": SWEEP_LIFE_SECONDS},
+        },
+    },
+    timezone="UTC",
+)
+app.autodiscover_tasks(related_name="jobs")
+
+
+def beat_schedule_file() -> Path:
+    """Return where beat notes when it rang last; losing it does no harm.
+
+    That is under `var/`, or in the temporary folder where the checkout cannot be written.
+    """
+    try:
+        VAR.mkdir(exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / BEAT_FILE
+    folder = VAR if os.access(VAR, os.W_OK) else Path(tempfile.gettempdir())
+    return folder / BEAT_FILE
+
+
+app.conf.beat_schedule_filename = str(beat_schedule_file())
+
+
+@celeryd_after_setup.connect  # Celery's own hook, not one between rooms.
+def refuse_green_threads(instance: Any, **_: object) -> None:
+    """End a worker that was started with gevent or eventlet.
+
+    Their pools bring every unacknowledged message back at each start, and a long computation would
+    stop the polling that makes up for lost messages.
+    """
+    pool = instance.pool_cls.__module__
+    if any(name in pool for name in REFUSED_POOLS):
+        raise SystemExit(f"Billy does not run on {pool}: use --pool prefork or --pool threads")

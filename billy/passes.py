@@ -1,0 +1,106 @@
+"""Passes of the cycle as the commands make them: until idle, or for ever, with their progress."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+import processors
+from accounts.clock import database_now
+from invoices.models import Transaction
+from invoices.states import LEASED
+from schedulers import cycle, limits
+from webhooks import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from schedulers.cycle import Report
+
+IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the passes of a command did so far."""
+
+    opened: int = 0
+    parked: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, report: Report) -> None:
+        """Count a pass."""
+        self.opened += report.opened
+        self.parked += report.parked
+        for each in report.settled:
+            self.states[each.state] = self.states.get(each.state, 0) + 1
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.started
+        told = [f"{self.opened:,} invoices opened"]
+        told += [f"{count:,} {state}" for state, count in sorted(self.states.items())]
+        if self.parked:
+            told.append(f"{self.parked:,} schedulers parked")
+        rate = self.opened / seconds if seconds else 0
+        return f"{', '.join(told)} in {seconds:,.0f} s ({rate:,.0f} a second)"
+
+
+def one_pass(*, now: datetime | None = None) -> Report:
+    """Make one pass: what is due at `now` (default: the database's clock)."""
+    return cycle.tick(
+        processor=processors.load(settings.BILLY_PROCESSOR),
+        now=now or database_now(),
+        limits=limits.from_settings(),
+    )
+
+
+def one_sweep(*, now: datetime | None = None) -> Report:
+    """Finish what was cut off, callbacks included."""
+    processor = processors.load(settings.BILLY_PROCESSOR)
+    at, within = now or database_now(), limits.from_settings()
+    receive.sweep(processor=processor, now=at, limits=within)
+    return cycle.sweep(processor=processor, now=at, limits=within)
+
+
+def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
+    """Make passes until nothing is due and every answer is in; tells its tally after each."""
+    tally = Tally()
+    while True:
+        worked = False
+        for work in (one_pass, one_sweep):
+            report = work(now=now)
+            tally.add(report)
+            worked = worked or report.worked
+        told(tally)
+        if not worked:
+            if not answers_out():
+                return tally
+            time.sleep(IDLE_SECONDS)
+
+
+def answers_out() -> int:
+    """Return how many attempts were sent, or held to be sent, and have no answer yet."""
+    return Transaction.objects.filter(state__in=LEASED).count()
+
+
+def for_ever(*, stopped: Callable[[], bool], told: Callable[[str], None]) -> None:
+    """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
+    swept_at = 0.0
+    while not stopped():
+        try:
+            worked = one_pass().worked
+            if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
+                swept_at = time.monotonic()
+                worked = one_sweep().worked or worked
+        except DatabaseError as error:
+            told(f"the database is away: {error}".strip())
+            connection.close()
+            worked = False
+        if not worked:
+            time.sleep(settings.BILLY_TICK_SECONDS)

@@ -1,0 +1,1 @@
+"""Invoices, and the attempts to move their money."""

@@ -1,0 +1,1 @@
+"""The offers: what is charged or paid out, and how often."""

@@ -1,0 +1,177 @@
+"""Find what is due and hold it: index look-ups that cost the same among a thousand or a million.
+
+A claim locks the scheduler's and its trail's row together and passes over what others hold, so
+two workers share the work without waiting. Every company with work gets its share of a batch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, cast
+
+from audit.sets import array, fetch
+from core.frequency import Frequency
+from schedulers.holidays import Shift
+from schedulers.models import Scheduler
+from schedulers.states import TICKING
+from schedulers.timers import MonthEnd, Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+SCHEDULER = f'"{Scheduler._meta.db_table}"'
+STATES = ", ".join(f"'{state}'" for state in TICKING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A scheduler whose time has come, with all that its occurrence needs, read in one go."""
+
+    trail_id: UUID
+    company_id: UUID
+    customer_id: UUID
+    plan_id: UUID | None
+    instrument_id: UUID | None
+    instrument_kind: str
+    instrument_uri: str
+    instrument_usable: bool
+    processor_account: str
+    task: str
+    computed: bool
+    params: dict[str, Any]
+    direction: str
+    amount: int | None
+    currency: str
+    description: str
+    frequency: str
+    interval: int
+    rule: str
+    month_end: str
+    shift: str
+    anchor_at: datetime
+    anchor_occurrence: int
+    time_zone: str
+    started_at: datetime
+    trial_ends_at: datetime | None
+    occurrence: int
+    next_run_at: datetime
+    ends_after: int | None
+    cancel_at: datetime | None
+    state: str
+    version: int
+    catch_up: str
+    without_instrument: str
+    retry_policy: dict[str, Any]
+    statement_text: str
+    follow_ups: list[dict[str, Any]]
+    head_seq: int
+    head_hash: bytes
+
+    def timer(self) -> Timer:
+        """Return when it runs, as a value; raises Invalid where the row makes no sense."""
+        return Timer(
+            frequency=Frequency(self.frequency),
+            interval=self.interval,
+            rule=self.rule,
+            month_end=cast("MonthEnd", self.month_end),
+            shift=cast("Shift", self.shift),
+            anchor_at=self.anchor_at,
+            time_zone=self.time_zone,
+        )
+
+
+def companies_with_work(*, now: datetime) -> list[UUID]:
+    """Return the companies that have something due and whose calls are not paused."""
+    rows = fetch(
+        "SELECT c.id FROM billy_accounts_company c "
+        "WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
+        f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
+        " AND s.next_run_at <= %s)",
+        [now],
+    )
+    return [row[0] for row in rows]
+
+
+def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -> list[Due]:
+    """Lock at most `limit` schedulers with fixed prices, at most `share` of each company."""
+    return _read(
+        f"SELECT due.* FROM unnest(%s::uuid[]) AS w (id) CROSS JOIN LATERAL ({SELECT}"
+        f" WHERE s.company_id = w.id AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        " AND NOT s.computed ORDER BY s.next_run_at, s.id LIMIT %s"
+        " FOR NO KEY UPDATE OF s, t SKIP LOCKED) AS due LIMIT %s",
+        [array("uuid", companies), now, share, limit],
+    )
+
+
+def claim_only(ids: Collection[UUID], *, now: datetime) -> list[Due]:
+    """Lock just these schedulers, as far as they are still due and nobody holds them."""
+    return _read(
+        f"{SELECT} WHERE s.id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
+        " AND s.next_run_at <= %s FOR NO KEY UPDATE OF s, t SKIP LOCKED",
+        [array("uuid", sorted(ids)), now],
+    )
+
+
+def computed(*, now: datetime, limit: int) -> list[Due]:
+    """Return, without locking, schedulers that are due and priced by a merchant's own code."""
+    return _read(
+        f"{SELECT} WHERE s.computed AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        " AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp()"
+        " ORDER BY s.next_run_at, s.id LIMIT %s",
+        [now, limit],
+    )
+
+
+def due(companies: Sequence[UUID], *, now: datetime, limit: int) -> list[Due]:
+    """Return, without locking, what is due of these companies, the oldest first."""
+    return _read(
+        f"{SELECT} WHERE s.company_id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
+        " AND s.next_run_at <= %s ORDER BY s.next_run_at, s.id LIMIT %s",
+        [array("uuid", companies), now, limit],
+    )
+
+
+def _read(statement: str, parameters: list[Any]) -> list[Due]:
+    return [Due(**_values(row)) for row in fetch(statement, parameters)]
+
+
+def _values(row: tuple[Any, ...]) -> dict[str, Any]:
+    values = dict(zip(NAMES, row, strict=True))
+    values["head_hash"] = bytes(values["head_hash"])
+    for name in ("params", "retry_policy", "follow_ups"):
+        values[name] = json.loads(values[name])
+    return values
+
+
+COLUMNS = {
+    "trail_id": "s.id",
+    "company_id": "s.company_id",
+    "customer_id": "s.customer_id",
+    "plan_id": "s.plan_id",
+    "instrument_id": "s.instrument_id",
+    "instrument_kind": "coalesce(i.kind, '')",
+    "instrument_uri": "coalesce(i.uri, '')",
+    "instrument_usable": "coalesce(i.state = 'active', false)",
+    "processor_account": "c.processor_account",
+    "task": "s.task",
+    "computed": "s.computed",
+    "params": "s.params",
+    "direction": "s.direction",
+    "amount": "coalesce(s.amount, p.amount)",
+    "currency": "s.currency",
+    "description": "coalesce(p.description, s.params ->> 'description', '')",
+    "head_seq": "t.head_seq",
+    "head_hash": "t.head_hash",
+}
+NAMES = [field.name for field in fields(Due)]
+SELECT = (
+    "SELECT "
+    + ", ".join(f"{COLUMNS.get(name, f's.{name}')} AS {name}" for name in NAMES)
+    + f" FROM {SCHEDULER} s JOIN billy_audit_audittrail t ON t.id = s.id"
+    " JOIN billy_accounts_company c ON c.id = s.company_id"
+    " LEFT JOIN billy_plans_plan p ON p.id = s.plan_id"
+    " LEFT JOIN billy_accounts_fundinginstrument i ON i.id = s.instrument_id"
+)

@@ -1,0 +1,368 @@
+"""The story: how a due scheduler becomes money that moved, and a trail that explains it.
+
+    tick ─► quotes    custom tasks are priced, outside any transaction
+         ─► begin     T1: claim what is due, open its feeds, intend its attempts, move next_run_at
+         ─► perform   the wire: many calls at once, no transaction open
+         ─► settle    T3: outcomes in bulk: attempts, feeds, events, schedulers, follow-ups
+    sweep             whatever was cut off between T1 and T3: look it up by its key, then settle it
+
+Money moves only between the two transactions. A crash anywhere leaves either nothing, or an
+intent whose lease ends; the sweep asks the processor by the intent's key, and only a key that the
+processor has never seen is sent again, under that same key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+
+from accounts import calls
+from accounts.models import Company
+from accounts.open import account_of
+from audit.chain import Head
+from audit.record import heads
+from audit.sets import update
+from invoices import opening, payments
+from invoices import settle as writing
+from invoices.states import TRANSACTION_MOVES
+from processors.base import KeyClass
+from schedulers import claim, occurrences, reactions
+from schedulers.models import Scheduler
+from schedulers.quotes import Quote, quotes
+from tasks.outcome import Outcome, Verdict
+from tasks.perform import evidence, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from invoices.attempts import Held
+    from invoices.settle import Settled
+    from processors.base import Processor, Receipt
+    from schedulers.claim import Due
+    from schedulers.limits import Limits
+    from schedulers.occurrences import Advance
+
+    Result = tuple[Held, Outcome]
+
+KEY_MARGIN_SECONDS = 3600  # A key is not used in the last hour of its life at the processor.
+REFUSALS_TO_PAUSE = 5  # So many calls that could not be sent mean that the rest cannot either.
+TRIES = 3  # A transaction that lost its connection or a deadlock is tried again so often.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a pass did; `worked` says whether there may be more."""
+
+    opened: int = 0
+    parked: int = 0
+    swept: int = 0
+    settled: tuple[Settled, ...] = ()
+
+    @property
+    def worked(self) -> bool:
+        """Return whether anything was found to do."""
+        return bool(self.opened or self.parked or self.swept or self.settled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What T1 did: feeds opened, schedulers stopped, attempts held."""
+
+    opened: int = 0
+    parked: int = 0
+    held: tuple[Held, ...] = ()
+
+    def __add__(self, other: Begun) -> Begun:
+        """Return both."""
+        return Begun(
+            opened=self.opened + other.opened,
+            parked=self.parked + other.parked,
+            held=self.held + other.held,
+        )
+
+
+def tick(*, processor: Processor, now: datetime, limits: Limits) -> Report:
+    """Run one batch of what is due at `now`: new occurrences, and attempts planned for now."""
+    begun = begin(now=now, limits=limits)
+    again = payments.lease_queued(
+        now=now, limit=limits.batch_size, lease_seconds=limits.lease_seconds
+    )
+    settled = run([*begun.held, *again], processor=processor, now=now, limits=limits)
+    return Report(
+        opened=begun.opened, parked=begun.parked, swept=len(again), settled=tuple(settled)
+    )
+
+
+def sweep(*, processor: Processor, now: datetime, limits: Limits) -> Report:
+    """Finish what was cut off, and ask after what is still pending at the processor."""
+    lost = payments.lease_lost(limit=limits.batch_size, lease_seconds=limits.lease_seconds)
+    waiting = payments.lease_pending(limit=limits.batch_size, lease_seconds=limits.lease_seconds)
+    settled = run([*lost, *waiting], processor=processor, now=now, limits=limits)
+    return Report(swept=len(lost) + len(waiting), settled=tuple(settled))
+
+
+def begin(*, now: datetime, limits: Limits) -> Begun:
+    """T1: open the feeds of at most one batch, and hold the attempts to pay them."""
+    quoted = quotes(now=now, limits=limits)
+    companies = claim.companies_with_work(now=now)
+    if not companies:
+        return Begun()
+    share = max(limits.company_share, limits.batch_size // len(companies))
+
+    def claimed() -> list[Due]:
+        fixed = claim.claim(companies, now=now, limit=limits.batch_size, share=share)
+        priced = claim.claim_only(quoted, now=now) if quoted else []
+        return fixed + [due for due in priced if quoted[due.trail_id].fits(due)]
+
+    return _open(claimed, quoted=quoted, now=now, limits=limits)
+
+
+def run(
+    held: Sequence[Held], *, processor: Processor, now: datetime, limits: Limits
+) -> list[Settled]:
+    """Carry held attempts to the processor and settle what they came to, flush by flush."""
+    if not held:
+        return []
+    companies = {each.pk: each for each in _companies(held)}
+    by_id = {each.transaction_id: each for each in held}
+    jobs = [
+        each.job(
+            account_of(companies[each.company_id])
+            if companies[each.company_id].processor_key
+            else None,
+            resend=_may_resend(each, processor),
+        )
+        for each in held
+    ]
+    listeners = {pk for pk, company in companies.items() if company.listens}
+    settled: list[Settled] = []
+    refused: dict[UUID, list[str]] = {}
+    for outcomes in perform(
+        jobs,
+        processor=processor,
+        calls_at_once=limits.calls_at_once,
+        budget_seconds=limits.budget_seconds,
+    ):
+        results = [(by_id[outcome.transaction_id], outcome) for outcome in outcomes]
+        settled += settle(results, now=now, limits=limits, listeners=listeners)
+        for each, outcome in results:
+            if outcome.verdict in {Verdict.NOT_SENT, Verdict.MISCONFIGURED}:
+                refused.setdefault(each.company_id, []).append(outcome.reason)
+                if outcome.verdict == Verdict.MISCONFIGURED:
+                    refused[each.company_id] += [outcome.reason] * REFUSALS_TO_PAUSE
+    calls.pause(
+        {pk: why[-1] for pk, why in refused.items() if len(why) >= REFUSALS_TO_PAUSE}, now=now
+    )
+    return settled
+
+
+def settle(
+    results: Sequence[Result],
+    *,
+    now: datetime,
+    limits: Limits,
+    listeners: Collection[UUID] = (),
+) -> list[Settled]:
+    """T3: write what attempts came to, and what follows for their feeds and schedulers.
+
+    One outcome that cannot be written (the processor named an object that belongs to another
+    attempt) is parked by itself; the others land.
+    """
+    if not results:
+        return []
+    try:
+        return _repeated(lambda: _settle(results, now=now, limits=limits, listeners=listeners))
+    except (IntegrityError, DataError) as error:
+        if len(results) > 1:
+            half = len(results) // 2
+            return settle(results[:half], now=now, limits=limits, listeners=listeners) + settle(
+                results[half:], now=now, limits=limits, listeners=listeners
+            )
+        ((held, _),) = results
+        conflict = Outcome(
+            transaction_id=held.transaction_id,
+            verdict=Verdict.CONFLICT,
+            reason=f"its outcome could not be written: {error}"[:500],
+        )
+        return _settle([(held, conflict)], now=now, limits=limits, listeners=listeners)
+
+
+def believe(
+    transaction_id: UUID, receipt: Receipt, *, now: datetime, limits: Limits
+) -> list[Settled]:
+    """Settle an attempt by what the processor itself says of it, whoever holds the attempt.
+
+    Evidence needs no lease: it is the truth. It moves an attempt only along the table of states,
+    so an old word changes nothing. One that another writer moved meanwhile is looked at again.
+    """
+    for _ in range(TRIES):
+        (held,) = payments.held([transaction_id])
+        outcome = evidence(held.job(None), receipt)
+        if not _is_news(held, receipt, outcome):
+            return []
+        settled = settle([(held, outcome)], now=now, limits=limits)
+        if settled:
+            return settled
+    return []
+
+
+def _is_news(held: Held, receipt: Receipt, outcome: Outcome) -> bool:
+    asked = (held.kind, held.amount, held.currency)
+    if asked != (str(receipt.kind), receipt.amount, receipt.currency) or held.state == "parked":
+        return False
+    after = "returned" if held.state == "succeeded" else str(outcome.verdict)
+    if held.state == "succeeded" and outcome.verdict != Verdict.DECLINED:
+        return False
+    return after in TRANSACTION_MOVES[held.state]
+
+
+def _settle(
+    results: Sequence[Result], *, now: datetime, limits: Limits, listeners: Collection[UUID]
+) -> list[Settled]:
+    with transaction.atomic(durable=True):
+        locked = reactions.lock(reactions.concerned(results))
+        chain = heads(reactions.trails(results))
+        settled = writing.settle(
+            results, heads=chain, now=now, looks=limits.looks, listeners=listeners
+        )
+        reactions.react(settled, locked=locked, heads=chain, now=now)
+    return settled
+
+
+def _repeated(work: Callable[[], list[Settled]]) -> list[Settled]:
+    """Do it again on a fresh connection where one was lost; the guards make that harmless."""
+    for tried in range(1, TRIES + 1):
+        try:
+            return work()
+        except (OperationalError, InterfaceError):
+            if tried == TRIES:
+                raise
+            connection.close()
+    raise AssertionError
+
+
+def _open(
+    claimed: Callable[[], list[Due]],
+    *,
+    quoted: Mapping[UUID, Quote],
+    now: datetime,
+    limits: Limits,
+) -> Begun:
+    """Open what was claimed; a row that the database refuses is found by halving, and parked."""
+    seen: list[UUID] = []
+    try:
+        return _begin(claimed, quoted=quoted, now=now, limits=limits, seen=seen)
+    except (IntegrityError, DataError) as error:
+        if len(seen) == 1:
+            refused = Quote(
+                version=-1, occurrence=-1, lines={}, failure=f"the database refused it: {error}"
+            )
+            return _begin(
+                lambda: claim.claim_only(seen, now=now),
+                quoted={seen[0]: refused},
+                now=now,
+                limits=limits,
+                seen=[],
+            )
+        half = len(seen) // 2
+        return _open(
+            lambda: claim.claim_only(seen[:half], now=now), quoted=quoted, now=now, limits=limits
+        ) + _open(
+            lambda: claim.claim_only(seen[half:], now=now), quoted=quoted, now=now, limits=limits
+        )
+
+
+def _begin(
+    claimed: Callable[[], list[Due]],
+    *,
+    quoted: Mapping[UUID, Quote],
+    now: datetime,
+    limits: Limits,
+    seen: list[UUID],
+) -> Begun:
+    with transaction.atomic(durable=True):
+        dues = claimed()
+        seen += [due.trail_id for due in dues]
+        if not dues:
+            return Begun()
+        advances = [_advance(due, quoted.get(due.trail_id), now=now) for due in dues]
+        feeds = [feed for advance in advances for feed in advance.feeds]
+        _move(advances, now=now)
+        held = opening.write(
+            feeds,
+            heads={due.trail_id: Head(due.head_seq, due.head_hash) for due in dues},
+            now=now,
+            lease_token=payments.token(),
+            lease_seconds=limits.lease_seconds,
+            listeners=_listeners({due.company_id for due in dues}),
+            after=[fact for advance in advances for fact in advance.facts],
+        )
+    parked = sum(advance.decision.state == "parked" for advance in advances)
+    return Begun(opened=len(feeds), parked=parked, held=tuple(held))
+
+
+def _advance(due: Due, quote: Quote | None, *, now: datetime) -> Advance:
+    """Return what one scheduler does; one that cannot be run parks itself, never the batch."""
+    if quote is not None and quote.failure:
+        return occurrences.parked(due, quote.failure)
+    try:
+        return occurrences.build(
+            occurrences.decide(due, now=now), quote.lines if quote is not None else {}
+        )
+    except Exception as error:  # noqa: BLE001  # Whatever is wrong with this row is wrong with this row alone.
+        return occurrences.parked(due, f"{type(error).__name__}: {error}")
+
+
+def _move(advances: Sequence[Advance], *, now: datetime) -> None:
+    rows = [
+        (
+            decision.due.trail_id,
+            decision.occurrence,
+            decision.next_run_at,
+            decision.state,
+            decision.reason,
+            decision.due.version + (decision.state != decision.due.state),
+            now,
+        )
+        for decision in (advance.decision for advance in advances)
+    ]
+    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
+
+
+def _may_resend(held: Held, processor: Processor) -> bool:
+    """Return whether a request that is not found may go out again under its own key."""
+    if processor.key_class not in {KeyClass.KEYS, KeyClass.REFERENCE}:
+        return held.fresh
+    life = processor.key_life_seconds
+    return life is None or held.age_seconds < life - KEY_MARGIN_SECONDS
+
+
+def _companies(held: Sequence[Held]) -> list[Company]:
+    return list(Company.objects.filter(pk__in={each.company_id for each in held}))
+
+
+def _listeners(companies: Collection[UUID]) -> set[UUID]:
+    found = Company.objects.filter(pk__in=companies, listens=True)
+    return set(found.values_list("pk", flat=True))
+
+
+MOVE_COLUMNS = {
+    "id": "uuid",
+    "occurrence": "bigint",
+    "next_run_at": "timestamptz",
+    "state": "text",
+    "reason": "text",
+    "version": "bigint",
+    "updated_at": "timestamptz",
+}

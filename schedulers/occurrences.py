@@ -1,0 +1,276 @@
+"""What a due scheduler opens: pure decisions about trials, catch-up and ends.
+
+decide   which occurrences open, which are passed over, and under what rule
+build    the feeds of a decision, once their lines are priced
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from audit.chain import Fact
+from core.invalid import Invalid
+from core.money import Money
+from core.periods import Period
+from invoices.naming import feed_id
+from invoices.opening import NewFeed
+from schedulers.claim import Due
+from schedulers.models import FOR_EVER
+from tasks.pricing import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from schedulers.timers import Timer
+
+MOST_MISSED = 1_000  # More occurrences missed at once than this need a person, not a rule.
+GRACE = timedelta(days=3)  # Lateness that a weekend without workers may cause.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of a due scheduler.
+
+    `opens` are the occurrences to open, drafts where `draft`; one feed for all of them where
+    `collapse`. `skipped` were passed over. `occurrence` and `next_run_at` are where it stands
+    afterwards, `state` and `reason` how.
+    """
+
+    due: Due
+    opens: tuple[int, ...] = ()
+    draft: bool = False
+    collapse: bool = False
+    skipped: tuple[int, ...] = ()
+    occurrence: int
+    next_run_at: datetime
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """A decision with its feeds and the facts that follow them."""
+
+    decision: Decision
+    feeds: tuple[NewFeed, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+def decide(due: Due, *, now: datetime) -> Decision:
+    """Return what a due scheduler opens at `now`; raises Invalid where it cannot be run."""
+    if due.cancel_at is not None and due.next_run_at >= due.cancel_at:
+        return _stopped(due, "canceled", "canceled at the end of the period")
+    if due.occurrence < due.anchor_occurrence:
+        return Decision(
+            due=due,
+            opens=(due.occurrence,),
+            occurrence=due.occurrence + 1,
+            next_run_at=due.timer().run_at(0),
+            state="trialing",
+        )
+    if _trial_ends_unpaid(due):
+        state = "paused" if due.without_instrument == "pause" else "canceled"
+        return _stopped(due, state, "the trial ended without a funding instrument")
+    return _caught_up(due, due.timer(), now=now)
+
+
+def build(decision: Decision, lines: Mapping[int, tuple[Line, ...]]) -> Advance:
+    """Return the feeds of a decision; `lines` are the computed ones, by occurrence."""
+    due = decision.due
+    timer = due.timer()
+    feeds: tuple[NewFeed, ...] = ()
+    if decision.collapse:
+        every = tuple(line for n in decision.opens for line in _lines(due, n, lines))
+        first, last = period_of(due, timer, decision.opens[0]), decision.opens[-1]
+        whole = Period(first.start, period_of(due, timer, last).end)
+        feeds = (_feed(decision, timer, last, whole, every),)
+    else:
+        feeds = tuple(
+            _feed(decision, timer, n, period_of(due, timer, n), _lines(due, n, lines))
+            for n in decision.opens
+        )
+    return Advance(decision=decision, feeds=feeds, facts=tuple(_facts(decision)))
+
+
+def parked(due: Due, reason: str) -> Advance:
+    """Return a scheduler that stops where it stands, until a person has looked."""
+    decision = _stopped(due, "parked", reason[:500])
+    return Advance(decision=decision, facts=tuple(_facts(decision)))
+
+
+def period_of(due: Due, timer: Timer, occurrence: int) -> Period:
+    """Return the span that an occurrence is for: the trial, or the timer's own period."""
+    place = occurrence - due.anchor_occurrence
+    if place < 0:
+        return Period(due.started_at, due.anchor_at)
+    return Period(timer.occurrence(place), timer.occurrence(place + 1))
+
+
+def elapsed_of(due: Due, timer: Timer, occurrence: int) -> Period | None:
+    """Return the span that ended when the occurrence began, None for the first one."""
+    if occurrence <= 0:
+        return None
+    return period_of(due, timer, occurrence - 1)
+
+
+def _trial_ends_unpaid(due: Due) -> bool:
+    return (
+        due.trial_ends_at is not None
+        and due.occurrence == due.anchor_occurrence
+        and due.instrument_id is None
+        and due.without_instrument != "invoice"
+    )
+
+
+def _stopped(due: Due, state: str, reason: str) -> Decision:
+    return Decision(
+        due=due,
+        occurrence=due.occurrence,
+        next_run_at=due.next_run_at,
+        state=state,
+        reason=reason,
+    )
+
+
+def _caught_up(due: Due, timer: Timer, *, now: datetime) -> Decision:
+    """Return one occurrence, or what the catch-up rule makes of several missed ones."""
+    place = due.occurrence - due.anchor_occurrence
+    left = FOR_EVER if due.ends_after is None else due.ends_after - place
+    following = timer.run_at(place + 1)
+    rule = "each" if following > now or left == 1 else _rule(due, timer, place, now=now)
+    if rule == "each":
+        return _moved(due, timer, count=1, left=left, opens=(due.occurrence,), following=following)
+    count = min(left, timer.count_until(now, place))
+    if count > MOST_MISSED:
+        raise Invalid(catch_up=f"more than {MOST_MISSED} occurrences were missed")
+    missed = tuple(range(due.occurrence, due.occurrence + count))
+    if rule == "latest":
+        return _moved(due, timer, count=count, left=left, opens=missed[-1:], skipped=missed[:-1])
+    if rule == "collapse":
+        return _moved(
+            due, timer, count=count, left=left, opens=missed, skipped=missed[:-1], collapse=True
+        )
+    return _moved(due, timer, count=count, left=left, opens=missed, draft=True)
+
+
+def _rule(due: Due, timer: Timer, place: int, *, now: datetime) -> str:
+    """Return the catch-up rule: unless one was chosen, being very late means to ask a person."""
+    if due.catch_up != "auto":
+        return due.catch_up
+    period = timer.occurrence(place + 1) - timer.occurrence(place)
+    return "hold" if now - due.next_run_at > max(GRACE, period) else "each"
+
+
+def _moved(  # noqa: PLR0913  # The parts of a decision.
+    due: Due,
+    timer: Timer,
+    *,
+    count: int,
+    left: int,
+    opens: tuple[int, ...],
+    skipped: tuple[int, ...] = (),
+    draft: bool = False,
+    collapse: bool = False,
+    following: datetime | None = None,
+) -> Decision:
+    place = due.occurrence - due.anchor_occurrence
+    state = "active" if due.state == "trialing" else due.state
+    return Decision(
+        due=due,
+        opens=opens,
+        draft=draft,
+        collapse=collapse,
+        skipped=skipped,
+        occurrence=due.occurrence + count,
+        next_run_at=following or timer.run_at(place + count),
+        state="ended" if count >= left else state,
+    )
+
+
+def _lines(due: Due, occurrence: int, lines: Mapping[int, tuple[Line, ...]]) -> tuple[Line, ...]:
+    if occurrence < due.anchor_occurrence:
+        free = Line(description=f"{due.description} (trial)".strip(), amount=Money(0, due.currency))
+        return (free,)
+    if due.computed:
+        return lines[occurrence]
+    if due.amount is None:
+        raise Invalid(amount="there is no fixed amount to charge")
+    return (Line(description=due.description, amount=Money(due.amount, due.currency)),)
+
+
+def _feed(
+    decision: Decision, timer: Timer, occurrence: int, period: Period, lines: tuple[Line, ...]
+) -> NewFeed:
+    due = decision.due
+    place = occurrence - due.anchor_occurrence
+    due_at = due.next_run_at if occurrence == due.occurrence or place < 0 else timer.run_at(place)
+    return NewFeed(
+        id=feed_id(trail=due.trail_id, due_at=due_at, occurrence=occurrence),
+        company_id=due.company_id,
+        trail_id=due.trail_id,
+        customer_id=due.customer_id,
+        plan_id=due.plan_id,
+        occurrence=occurrence,
+        kind="period",
+        direction=due.direction,
+        period=period,
+        currency=due.currency,
+        lines=lines,
+        terms=terms_of(due),
+        due_at=due_at,
+        draft=decision.draft,
+        instrument_id=due.instrument_id if due.instrument_usable else None,
+        instrument_kind=due.instrument_kind,
+        instrument_uri=due.instrument_uri,
+        statement_text=due.statement_text,
+        processor_account=due.processor_account,
+    )
+
+
+def terms_of(due: Due) -> dict[str, Any]:
+    """Return what is in force, to be copied into the feed: nothing later reads the plan again."""
+    terms: dict[str, Any] = {
+        "description": due.description,
+        "task": due.task,
+        "time_zone": due.time_zone,
+        "version": due.version,
+    }
+    if due.retry_policy:
+        terms["retry"] = due.retry_policy
+    if due.follow_ups:
+        terms["follow_ups"] = due.follow_ups
+    return terms
+
+
+def _facts(decision: Decision) -> list[Fact]:
+    due = decision.due
+    facts = []
+    if decision.skipped:
+        body: dict[str, Any] = {
+            "from": decision.skipped[0],
+            "to": decision.skipped[-1],
+            "reason": "collapsed into one invoice" if decision.collapse else "missed",
+        }
+        facts.append(fact(due, "occurrences.skipped", body, dedupe=f"skip/{decision.skipped[0]}"))
+    if decision.state != due.state:
+        kind = "activated" if decision.state == "active" else decision.state
+        body = {"from": due.state}
+        if decision.reason:
+            body["reason"] = decision.reason
+        facts.append(fact(due, f"scheduler.{kind}", body, dedupe=f"state/{due.version + 1}"))
+    return facts
+
+
+def fact(due: Due, kind: str, body: dict[str, Any], *, dedupe: str) -> Fact:
+    """Return a fact of the scheduler's own trail."""
+    return Fact(
+        trail_id=due.trail_id,
+        company_id=due.company_id,
+        kind=kind,
+        currency=due.currency,
+        body=body,
+        dedupe=dedupe,
+    )

@@ -1,0 +1,1 @@
+"""The kinds of task, their prices, and carrying orders to a processor."""

@@ -1,0 +1,1 @@
+"""What comes in from processors, and what goes out to apps."""

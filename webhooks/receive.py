@@ -1,0 +1,166 @@
+"""Callbacks become evidence: an unsigned message only says which event to ask for.
+
+The address holds a secret, which names the company and nothing more. The event and its object are
+fetched with the company's own key, and only what was fetched is believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from typing import TYPE_CHECKING, Any
+
+from accounts.models import Company
+from accounts.open import account_of
+from core.ids import PREFIXES, parse_guid
+from core.invalid import Invalid
+from invoices.models import Transaction
+from processors.base import NotFound, ProcessorError
+from schedulers import cycle
+from webhooks.models import Inbound
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from processors.base import Event, Processor, Receipt
+    from schedulers.limits import Limits
+
+FETCH_SECONDS = 3  # The sender waits for our answer; what takes longer is swept.
+EVENT_ID = re.compile(r"[A-Za-z0-9]{1,64}")  # It goes into an address, so nothing else may.
+SWEEP_LIMIT = 200
+
+OK = "ok"
+IGNORE = "ignore"
+UNKNOWN = "unknown"
+
+
+class NoSuchAddress(LookupError):  # What the caller is told.
+    """The address names no company, or not its secret: answer 404 and say nothing."""
+
+
+def receive(
+    *,
+    company_guid: str,
+    key: str,
+    raw: bytes,
+    processor: Processor,
+    now: datetime,
+    limits: Limits,
+) -> str:
+    """Take a callback in; returns "ok" where it told us something of ours, else "ignore".
+
+    Raises NoSuchAddress, and Invalid for what is no event, or none that the processor knows.
+    """
+    company = _company(company_guid, key)
+    event_id = event_of(raw)
+    inbound, _ = Inbound.objects.get_or_create(
+        processor=processor.name,
+        company=company,
+        event_id=event_id,
+        defaults={
+            "received_at": now,
+            "body_sha256": hashlib.sha256(raw).hexdigest(),
+            "raw": raw.decode("utf-8", "replace").replace("\0", ""),
+        },
+    )
+    if inbound.done_at is not None and inbound.result == OK:
+        return OK  # Told before; telling it again changes nothing.
+    try:
+        event = _fetched_soon(company, event_id, processor)
+    except TooLate:
+        return OK
+    return finish(inbound, event, now=now, limits=limits)
+
+
+def finish(inbound: Inbound, event: Event | None, *, now: datetime, limits: Limits) -> str:
+    """Apply a fetched event and note what came of it; raises Invalid for one nobody knows."""
+    result = UNKNOWN if event is None else _applied(inbound.company, event, now, limits)
+    Inbound.objects.filter(pk=inbound.pk).update(done_at=now, result=result)
+    if event is None:
+        raise Invalid(id="is not an event of this company at the processor")
+    return result
+
+
+def sweep(*, processor: Processor, now: datetime, limits: Limits) -> int:
+    """Finish callbacks that were stored and not yet applied; returns how many there were."""
+    waiting = Inbound.objects.filter(done_at__isnull=True).select_related("company")
+    found = list(waiting.order_by("received_at")[:SWEEP_LIMIT])
+    for inbound in found:
+        try:
+            company = inbound.company
+            event = _fetched(company, inbound.event_id, processor)
+            finish(inbound, event, now=now, limits=limits)
+        except Invalid:
+            continue  # Nobody knows it; that is noted on it.
+        except ProcessorError:
+            continue  # Out of reach: the next sweep asks again.
+    return len(found)
+
+
+def event_of(raw: bytes) -> str:
+    """Return the id of the event that a body names, bare or in Balanced's envelope.
+
+    Raises Invalid: a body is a JSON object with `id`, or with one event in `events`.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Invalid(body="must be JSON") from None
+    if isinstance(body, dict) and isinstance(body.get("events"), list) and body["events"]:
+        body = body["events"][0]
+    event_id: Any = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(event_id, str) or not EVENT_ID.fullmatch(event_id):
+        raise Invalid(id="must be the id of an event: letters and digits")
+    return event_id
+
+
+def _company(company_guid: str, key: str) -> Company:
+    try:
+        identity = parse_guid(company_guid, PREFIXES["company"])
+    except Invalid:
+        raise NoSuchAddress from None
+    company = Company.objects.filter(pk=identity).first()
+    secret = company.callback_key if company is not None else ""
+    if company is None or not secret or not hmac.compare_digest(secret.encode(), key.encode()):
+        raise NoSuchAddress
+    return company
+
+
+def _fetched_soon(company: Company, event_id: str, processor: Processor) -> Event | None:
+    """Fetch within the sender's patience; raises TooLate, and the event waits for the sweep."""
+    threads = ThreadPoolExecutor(max_workers=1)
+    try:
+        return threads.submit(_fetched, company, event_id, processor).result(FETCH_SECONDS)
+    except ProcessorError as error:
+        raise TooLate from error
+    finally:
+        threads.shutdown(wait=False)
+
+
+def _fetched(company: Company, event_id: str, processor: Processor) -> Event | None:
+    try:
+        return processor.event(account=account_of(company), event_id=event_id)
+    except NotFound:
+        return None
+
+
+def _applied(company: Company, event: Event, now: datetime, limits: Limits) -> str:
+    receipt = event.receipt
+    if receipt is None:
+        return IGNORE
+    transaction = _transaction(company, receipt)
+    if transaction is None:
+        return IGNORE
+    cycle.believe(transaction, receipt, now=now, limits=limits)
+    return OK
+
+
+def _transaction(company: Company, receipt: Receipt) -> Any:  # A UUID or None.
+    """Return the id of the attempt that an object belongs to: by its key, or by its address."""
+    of_company = Transaction.objects.filter(company=company).values_list("pk", flat=True)
+    found = of_company.filter(key=receipt.key).first() if receipt.key else None
+    return found or of_company.filter(processor_uri=receipt.uri).first()
