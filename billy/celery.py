@@ -6,21 +6,16 @@ early, are never retried by the broker, carry no time, and answer nothing.
 """
 
 import os
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 from celery import Celery
 from celery.signals import celeryd_after_setup
 from django.conf import settings
 
-from billy.places import VAR
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
 
 REFUSED_POOLS: Final = ("gevent", "eventlet")
 SWEEP_LIFE_SECONDS = 30
-BEAT_FILE = "celerybeat-schedule"
 TICK_LIVES = 2.5  # A bell that was not heard for this many ticks has been rung again since.
 
 app = Celery("billy")
@@ -51,6 +46,8 @@ app.conf.update(
         "health_check_interval": 25,
         "retry_on_timeout": True,
     },
+    # It keeps nothing: the usual one writes a file, over which two beats of a checkout would fight.
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         "tick": {
             "task": "billy.tick",
@@ -66,22 +63,6 @@ app.conf.update(
     timezone="UTC",
 )
 app.autodiscover_tasks(related_name="jobs")
-
-
-def beat_schedule_file() -> Path:
-    """Return where beat notes when it rang last; losing it does no harm.
-
-    That is under `var/`, or in the temporary folder where the checkout cannot be written.
-    """
-    try:
-        VAR.mkdir(exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / BEAT_FILE
-    folder = VAR if os.access(VAR, os.W_OK) else Path(tempfile.gettempdir())
-    return folder / BEAT_FILE
-
-
-app.conf.beat_schedule_filename = str(beat_schedule_file())
 
 
 @celeryd_after_setup.connect  # Celery's own hook, not one between rooms.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LONGEST_FIELD: Final = 120
 
 
-class Invalid(ValueError):  # noqa: N818  The word is used everywhere; an "Error" would say nothing more.
+class Invalid(ValueError):
     """Input that cannot be used. Change what the message names and send it again; nothing happened.
 
     `errors` maps each field to what is wrong and what is allowed. A message never repeats the

@@ -30,7 +30,7 @@ _WRITTEN: Final = re.compile(
 Exact: TypeAlias = int | Fraction | Decimal
 
 
-class CurrencyMismatch(ValueError):  # noqa: N818  A fact about two amounts, named as such.
+class CurrencyMismatch(ValueError):
     """Two currencies met in one sum or comparison. Convert neither: keep them apart."""
 
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from audit.chain import Fact
 from audit.record import heads, record
 from core.invalid import Invalid
+from invoices.models import AuditFeed
 from invoices.void import void_queued
 from schedulers.models import Scheduler
 from schedulers.states import SCHEDULER_MOVES, TICKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from accounts.models import FundingInstrument
     from audit.record import Heads
 
 AT_PERIOD_END = "period_end"
@@ -86,6 +88,38 @@ def cancel(
     return _changed(scheduler.pk, change, now=now)
 
 
+def use_instrument(
+    scheduler: Scheduler, instrument: FundingInstrument, *, now: datetime, actor: str = "billy"
+) -> list[AuditFeed]:
+    """Charge or pay through another instrument from now on; returns the invoices still owed.
+
+    A scheduler that was held or errored goes on. What is owed is for the caller to collect
+    (`invoices.collect`), one at once. Raises Invalid for what is not the customer's.
+    """
+
+    def change(locked: Scheduler, _: Heads) -> list[Fact]:
+        usable = instrument.can_credit if locked.direction == "credit" else instrument.can_debit
+        if instrument.customer_id != locked.customer_id or instrument.state != "active":
+            raise Invalid(funding_instrument="must be a usable instrument of this customer")
+        if not usable:
+            verb = "paid into" if locked.direction == "credit" else "charged"
+            raise Invalid(funding_instrument=f"cannot be {verb}")
+        if locked.state in {"canceled", "ended"}:
+            raise Invalid(scheduler=f"is {locked.state}")
+        locked.instrument = instrument
+        body = {"instrument": instrument.guid}
+        if locked.state in {"held", "errored"}:
+            body["from"] = locked.state
+            _move(locked, "active", reason="", now=now)
+        else:
+            locked.version += 1
+        return [_fact(locked, "scheduler.changed", body, actor=actor)]
+
+    _changed(scheduler.pk, change, now=now)
+    owed = AuditFeed.objects.filter(trail_id=scheduler.pk, state__in=["open", "uncollected"])
+    return list(owed.order_by("occurrence"))
+
+
 def _changed(
     identity: UUID, change: Callable[[Scheduler, Heads], list[Fact]], *, now: datetime
 ) -> Scheduler:
@@ -104,6 +138,7 @@ def _changed(
 CHANGED = (
     "state",
     "reason",
+    "instrument",
     "version",
     "cancel_at",
     "canceled_at",

@@ -16,7 +16,7 @@ def test_a_whole_number_within_bounds_is_returned(value):
 
 
 @pytest.mark.parametrize(
-    "value", [0, 101, -1, 1.0, "7", " 7 ", True, None, "١", 2**63, 1e3, [1], "1_0"]
+    "value", [0, 101, -1, 1.0, "7", " 7 ", True, None, "\u0661", 2**63, 1e3, [1], "1_0"]
 )
 def test_anything_else_is_no_whole_number(value):
     with pytest.raises(Invalid, match=r"^interval: must be a whole number from 1 to 100$"):

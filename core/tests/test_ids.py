@@ -105,7 +105,7 @@ def test_known_guids(number, text):
     [
         "", "PL", "PL" + "1" * 20, "PL" + "1" * 23, "CU" + "1" * 22, "pl" + "1" * 22, "1" * 24,
         "PL" + "z" * 22, "PLYcVfxkQb6JRzqk5kF2tNLw", "PL" + "0" + "1" * 21, "PL" + "1" * 21 + "l",
-        "PL" + "1" * 21 + "\n", " PL" + "1" * 21, "PL" + "１" * 22, None, 7, b"PL" + b"1" * 22,
+        "PL" + "1" * 21 + "\n", " PL" + "1" * 21, "PL" + "\uff11" * 22, None, 7, b"PL" + b"1" * 22,
     ],
 )  # fmt: skip
 def test_what_is_no_guid_of_that_kind_is_refused(text):

@@ -1,0 +1,194 @@
+"""What a person does with an invoice: issue a draft, collect once more, or forgive it.
+
+Each verb locks the trail, then the feed, and leaves an event. Those that move money return the
+attempt, leased to the caller, who sends it after the commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from audit.chain import Fact
+from audit.record import heads, record
+from core.invalid import Invalid
+from invoices import number, payments
+from invoices.attempts import Held
+from invoices.models import AuditFeed, Transaction
+from invoices.naming import charge_key, transaction_id
+from invoices.states import LIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from accounts.models import FundingInstrument
+
+
+def issue(
+    feed: AuditFeed, *, now: datetime, lease_seconds: float, actor: str = "billy"
+) -> list[Held]:
+    """Open a draft for payment: it gets its number, and an attempt where it has an instrument.
+
+    Raises Invalid where it is no draft.
+    """
+
+    def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if locked.state != "draft":
+            raise Invalid(invoice=f"is {locked.state}; only a draft can be issued")
+        series = number.SERIES[locked.direction]
+        taken = number.take({(locked.company_id, series): 1})
+        locked.series, locked.number = series, taken[locked.company_id, series]
+        locked.opened_at = now
+        locked.state = "open" if locked.total else "settled"
+        facts = [_fact(locked, "invoice.issued", {"number": str(locked)}, actor=actor)]
+        instrument = locked.instrument
+        if not locked.total or instrument is None or instrument.state != "active":
+            return facts, []
+        return facts, [_attempt(locked, instrument, step=0, now=now, lease_seconds=lease_seconds)]
+
+    return _changed(feed, change, now=now)
+
+
+def collect(
+    feed: AuditFeed,
+    *,
+    instrument: FundingInstrument,
+    now: datetime,
+    lease_seconds: float,
+    actor: str = "billy",
+) -> list[Held]:
+    """Try once more at once, with this instrument; a planned retry is called off for it.
+
+    The attempt is by hand, so it has no step in the retry plan. Raises Invalid where nothing is
+    owed, or an attempt is under way.
+    """
+
+    def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if locked.state not in {"open", "uncollected"} or locked.owed < 1:
+            raise Invalid(invoice=f"is {locked.state}, so there is nothing to collect")
+        if instrument.customer_id != locked.customer_id or instrument.state != "active":
+            raise Invalid(funding_instrument="must be a usable instrument of this customer")
+        facts = _void_planned(locked, actor=actor, now=now)
+        locked.state = "open"
+        held = _attempt(locked, instrument, step=None, now=now, lease_seconds=lease_seconds)
+        body = {"amount": held.amount, "attempt": held.attempt}
+        kind = f"{locked.direction}.intended"
+        facts.append(_fact(locked, kind, body, actor=actor, name=f"{kind}/{held.label}"))
+        return facts, [held]
+
+    return _changed(feed, change, now=now)
+
+
+def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") -> None:
+    """Forgive a draft or an open invoice for good. Raises Invalid while an attempt is under way."""
+
+    def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if locked.state not in {"draft", "open"}:
+            raise Invalid(invoice=f"is {locked.state}; only what is owed can be forgiven")
+        facts = _void_planned(locked, actor=actor, now=now)
+        locked.state = "waived"
+        return [*facts, _fact(locked, "invoice.waived", {"reason": reason}, actor=actor)], []
+
+    _changed(feed, change, now=now)
+
+
+def _changed(
+    feed: AuditFeed,
+    change: Callable[[AuditFeed], tuple[list[Fact], list[Held]]],
+    *,
+    now: datetime,
+) -> list[Held]:
+    with transaction.atomic(durable=True):
+        chain = heads([feed.trail_id])
+        locked = AuditFeed.objects.select_for_update(of=("self",), no_key=True).get(pk=feed.pk)
+        facts, held = change(locked)
+        listens = [locked.company_id] if locked.company.listens else []
+        record(facts, heads=chain, now=now, listeners=listens)
+        locked.save(update_fields=["state", "live", "series", "number", "opened_at", "instrument"])
+    return held
+
+
+def _attempt(
+    feed: AuditFeed,
+    instrument: FundingInstrument,
+    *,
+    step: int | None,
+    now: datetime,
+    lease_seconds: float,
+) -> Held:
+    """Write the feed's next attempt over what is owed, leased to the caller."""
+    of_feed = Transaction.objects.filter(feed=feed, kind=feed.direction)
+    attempt = (of_feed.aggregate(last=Max("attempt"))["last"] or 0) + 1
+    key = charge_key(
+        company=feed.company_id,
+        trail=feed.trail_id,
+        feed=feed.pk,
+        occurrence=feed.occurrence,
+        attempt=attempt,
+    )
+    held = Held(
+        transaction_id=transaction_id(feed=feed.pk, kind=feed.direction, attempt=attempt),
+        company_id=feed.company_id,
+        trail_id=feed.trail_id,
+        feed_id=feed.pk,
+        occurrence=feed.occurrence,
+        direction=feed.direction,
+        customer_id=feed.customer_id,
+        kind=feed.direction,
+        attempt=attempt,
+        step=step,
+        state="intent",
+        lease_token=payments.token(),
+        amount=feed.owed,
+        currency=feed.currency,
+        key=key,
+        target_uri=instrument.uri,
+        statement_text="",
+        terms=feed.terms,
+        instrument_id=instrument.pk,
+        instrument_kind=instrument.kind,
+        opened_at=feed.opened_at or now,
+        processor_account=feed.company.processor_account,
+        fresh=True,
+    )
+    payments.intend([held.wanted(due_at=now)], lease_seconds=lease_seconds, now=now)
+    feed.live += held.amount
+    feed.instrument = instrument
+    return held
+
+
+def _void_planned(feed: AuditFeed, *, actor: str, now: datetime) -> list[Fact]:
+    """Call off a planned attempt; raises Invalid where one may be on its way."""
+    live = Transaction.objects.select_for_update(of=("self",), no_key=True).filter(
+        feed=feed, kind=feed.direction, state__in=LIVE
+    )
+    facts = []
+    for planned in live:
+        if planned.state != "queued":
+            raise Invalid(invoice="has a payment under way; wait for its result")
+        planned.state, planned.updated_at = "voided", now
+        planned.save(update_fields=["state", "updated_at"])
+        feed.live -= planned.amount
+        kind = f"{planned.kind}.voided"
+        place = feed.pk.hex if feed.occurrence is None else feed.occurrence
+        name = f"{kind}/{planned.kind}/{place}/{planned.attempt}"
+        body = {"amount": planned.amount, "attempt": planned.attempt}
+        facts.append(_fact(feed, kind, body, actor=actor, name=name))
+    return facts
+
+
+def _fact(feed: AuditFeed, kind: str, body: dict[str, Any], *, actor: str, name: str = "") -> Fact:
+    place = feed.pk.hex if feed.occurrence is None else feed.occurrence
+    return Fact(
+        trail_id=feed.trail_id,
+        company_id=feed.company_id,
+        kind=kind,
+        currency=feed.currency,
+        feed_id=feed.pk,
+        body=body,
+        actor=actor,
+        dedupe=name or f"{kind}/{place}",
+    )
