@@ -81,7 +81,20 @@ def canonical(value: Any) -> str:  # Any JSON value.
 
     Raises ValueError for a fraction: it has no one way to be written.
     """
+    _check_whole(value)
     return _ENCODER.encode(value)
+
+
+def _check_whole(value: object) -> None:
+    """Raise ValueError for a fraction at any depth; the encoder has no hook for those."""
+    if isinstance(value, float):
+        _refuse(value)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            _check_whole(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _check_whole(inner)
 
 
 def _refuse(value: object) -> None:

@@ -6,12 +6,15 @@ magnitude faster than a statement per row, and a good deal faster than a VALUES 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
+
+from core.invalid import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Columns = Mapping[str, str]
     Row = Sequence[Any]
@@ -40,6 +43,21 @@ def update(table: str, columns: Columns, rows: Sequence[Row], *, key: str) -> in
         f'WHERE t."{key}" = v."{key}"',
         arrays(columns, rows),
     )
+
+
+@contextmanager
+def once(constraint: str, **told: str) -> Iterator[None]:
+    """Open a transaction in which breaking this unique constraint raises Invalid with these words.
+
+    The index decides, not a look before: two that come at once must not both pass.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if f'"{constraint}"' in str(error):
+            raise Invalid(**told) from None
+        raise
 
 
 def unnest(columns: Columns) -> str:

@@ -69,8 +69,7 @@ def collect(
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
         if locked.state not in {"open", "uncollected"} or locked.owed < 1:
             raise Invalid(invoice=f"is {locked.state}, so there is nothing to collect")
-        if instrument.customer_id != locked.customer_id or instrument.state != "active":
-            raise Invalid(funding_instrument="must be a usable instrument of this customer")
+        _check_usable(instrument, locked)
         facts = _void_planned(locked, actor=actor, now=now)
         locked.state = "open"
         held = _attempt(locked, instrument, step=None, now=now, lease_seconds=lease_seconds)
@@ -93,6 +92,12 @@ def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") 
         return [*facts, _fact(locked, "invoice.waived", {"reason": reason}, actor=actor)], []
 
     _changed(feed, change, now=now)
+
+
+def _check_usable(instrument: FundingInstrument, feed: AuditFeed) -> None:
+    usable = instrument.can_credit if feed.direction == "credit" else instrument.can_debit
+    if instrument.customer_id != feed.customer_id or instrument.state != "active" or not usable:
+        raise Invalid(funding_instrument="must be a usable instrument of this customer")
 
 
 def _changed(

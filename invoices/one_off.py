@@ -44,14 +44,8 @@ def invoice(  # noqa: PLR0913  # What an invoice is made of.
     Invalid.
     """
     company = customer.company
-    if not 1 <= len(lines) <= LINE_LIMIT:
-        raise Invalid(lines=f"must be from 1 to {LINE_LIMIT}")
-    if any(line.amount.currency != company.currency for line in lines):
-        raise Invalid(currency=f"must be the company's, {company.currency}")
-    if sum(line.amount.amount for line in lines) < 0:
-        raise Invalid(amount="the lines must not add up to less than nothing")
-    if instrument is not None and instrument.customer_id != customer.pk:
-        raise Invalid(funding_instrument="must be an instrument of this customer")
+    _check_lines(lines, currency=company.currency)
+    _check_instrument(instrument, customer=customer)
     check.statement_text("statement_text", statement_text)
     if external_id is not None:
         check.text("external_id", external_id, limit=128, is_required=True)
@@ -94,3 +88,21 @@ def invoice(  # noqa: PLR0913  # What an invoice is made of.
     except IntegrityError:
         raise Invalid(external_id="is the name of another invoice of this customer") from None
     return new.id, held
+
+
+def _check_lines(lines: Sequence[Line], *, currency: str) -> None:
+    if not 1 <= len(lines) <= LINE_LIMIT:
+        raise Invalid(lines=f"must be from 1 to {LINE_LIMIT}")
+    if any(line.amount.currency != currency for line in lines):
+        raise Invalid(currency=f"must be the company's, {currency}")
+    if sum(line.amount.amount for line in lines) < 0:
+        raise Invalid(amount="the lines must not add up to less than nothing")
+
+
+def _check_instrument(instrument: FundingInstrument | None, *, customer: Customer) -> None:
+    if instrument is None:
+        return
+    if instrument.customer_id != customer.pk or instrument.state != "active":
+        raise Invalid(funding_instrument="must be a usable instrument of this customer")
+    if not instrument.can_debit:
+        raise Invalid(funding_instrument="cannot be charged")

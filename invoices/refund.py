@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 GIVES_BACK = {"debit": "refund", "credit": "reversal"}
-NOT_GIVEN = ("declined", "rejected", "voided")  # These attempts gave nothing back.
+NOT_GIVEN = ("declined", "rejected", "returned", "voided")  # These attempts gave nothing back.
 
 
 def give_back(

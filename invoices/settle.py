@@ -15,7 +15,8 @@ from audit.sets import arrays, fetch, unnest
 from invoices import retry
 from invoices.attempts import Held, Wanted
 from invoices.payments import FEED, TRANSACTION, intend
-from tasks.outcome import Outcome, Verdict
+from invoices.states import TRANSACTION_MOVES
+from tasks.outcome import DEADLINE, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,6 +31,8 @@ ABSENT_LIMIT = 4  # Looks that must all say "not there" before a person is asked
 DEFER_SECONDS = 10
 DEFER_LIMIT_SECONDS = 300
 MISCONFIGURED_SECONDS = 60
+
+NOES = frozenset({Verdict.DECLINED, Verdict.REJECTED, Verdict.RETURNED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +131,9 @@ def step(held: Held, outcome: Outcome, *, now: datetime, looks: Looks) -> Step:
             fact=fact,
             look_in_seconds=looks.pending_seconds,
         )
-    if verdict in {Verdict.DECLINED, Verdict.REJECTED, Verdict.RETURNED}:
+    if verdict in NOES and str(verdict) in TRANSACTION_MOVES[held.state]:
         return _failed(held, outcome, verdict, now=now)
-    if verdict == Verdict.CONFLICT:
+    if verdict == Verdict.CONFLICT and "parked" in TRANSACTION_MOVES[held.state]:
         return Step(held=held, outcome=outcome, state="parked", fact="parked")
     return _undecided(held, outcome, looks=looks)
 
@@ -146,6 +149,8 @@ def _failed(held: Held, outcome: Outcome, verdict: Verdict, *, now: datetime) ->
     """Return a proven no: the next attempt is planned here, or none is."""
     failed = Step(held=held, outcome=outcome, state=str(verdict), fact=str(verdict))
     if held.kind in {"refund", "reversal"}:
+        if verdict == Verdict.RETURNED:  # What was given back came back: it may be given again.
+            return replace(failed, refunded=-held.amount, moved=-held.moved)
         return failed
     retry_at = None if verdict == Verdict.REJECTED else _retry_at(held, outcome, now=now)
     if verdict == Verdict.RETURNED:
@@ -165,7 +170,7 @@ def _undecided(held: Held, outcome: Outcome, *, looks: Looks) -> Step:
             held=held,
             outcome=outcome,
             state="queued",
-            fact="" if held.failure_count or outcome.code == "deadline" else "deferred",
+            fact="" if held.failure_count or outcome.code == DEADLINE else "deferred",
             due_in_seconds=_pause_seconds(held, outcome),
         )
     if held.state in {"pending", "succeeded"}:  # Asked again, and no answer: ask again later.
@@ -176,19 +181,27 @@ def _undecided(held: Held, outcome: Outcome, *, looks: Looks) -> Step:
             look_in_seconds=looks.pending_seconds,
         )
     absent = outcome.verdict == Verdict.ABSENT and held.looks >= ABSENT_LIMIT
-    if absent or held.looks >= len(looks.lost_seconds):
+    looked = not unsent  # A look that never reached the processor is none.
+    if absent or (looked and held.looks >= len(looks.lost_seconds)):
         return Step(held=held, outcome=outcome, state="parked", fact="parked")
     return Step(
         held=held,
         outcome=outcome,
         state="unknown",
         fact="unknown" if held.state == "intent" else "",
-        look_in_seconds=max(looks.lost_seconds[held.looks], outcome.retry_after_seconds),
+        look_in_seconds=_look_seconds(held, outcome, looks=looks),
     )
 
 
+def _look_seconds(held: Held, outcome: Outcome, *, looks: Looks) -> float:
+    if outcome.code == DEADLINE:  # Nobody looked yet.
+        return 0
+    planned = looks.lost_seconds[min(held.looks, len(looks.lost_seconds) - 1)]
+    return max(planned, outcome.retry_after_seconds)
+
+
 def _pause_seconds(held: Held, outcome: Outcome) -> float:
-    if outcome.code == "deadline":  # No call was begun, so there is nothing to wait for.
+    if outcome.code == DEADLINE:  # No call was begun, so there is nothing to wait for.
         return 0
     if outcome.verdict == Verdict.MISCONFIGURED:
         return MISCONFIGURED_SECONDS
@@ -291,7 +304,8 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
 
 
 def _failure(each: Step, now: datetime) -> str | None:
-    if each.state in {"succeeded", "pending", "voided"} or each.outcome.code == "deadline":
+    well = each.state in {"succeeded", "pending", "voided"}
+    if (well and each.outcome.verdict != Verdict.CONFLICT) or each.outcome.code == DEADLINE:
         return None
     failure = {
         "at": now.isoformat(),

@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact
-from audit.record import record
-from audit.sets import fetch
+from audit.sets import array, fetch
 from invoices.payments import FEED, TRANSACTION
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
-    from audit.record import Heads
 
+def void_queued(trails: Collection[UUID], *, now: datetime, actor: str = "billy") -> list[Fact]:
+    """Void the queued charges of these trails' feeds; returns the facts, for the caller to record.
 
-def void_queued(trail: UUID, *, heads: Heads, now: datetime, actor: str) -> int:
-    """Void the queued attempts of a trail's feeds; returns how many.
-
-    The trail must be locked. An attempt that is leased, sent or unknown is left alone: it
-    finishes and is recorded.
+    The trails must be locked. An attempt that is leased, sent or unknown is left alone: it
+    finishes and is recorded. So is money that is to be given back: that is owed either way.
     """
     rows = fetch(
-        f"UPDATE {TRANSACTION} AS a SET state = 'voided', updated_at = %s FROM {FEED} f"
-        " WHERE f.id = a.feed_id AND f.trail_id = %s AND a.state = 'queued'"
-        " RETURNING a.id, a.feed_id, a.company_id, a.kind, a.attempt, a.amount, a.currency,"
-        " f.occurrence",
-        [now, trail],
+        f"WITH voided AS (UPDATE {TRANSACTION} AS a SET state = 'voided', updated_at = %s"
+        f" FROM {FEED} f WHERE f.id = a.feed_id AND f.trail_id = ANY(%s::uuid[])"
+        " AND a.state = 'queued' AND a.kind IN ('debit', 'credit')"
+        " RETURNING a.id, a.feed_id, a.kind, a.attempt, a.amount)"
+        f" UPDATE {FEED} AS f SET live = f.live - v.amount, state = 'uncollected' FROM voided v"
+        " WHERE f.id = v.feed_id RETURNING f.trail_id, f.company_id, f.currency, f.occurrence,"
+        " v.id, v.feed_id, v.kind, v.attempt, v.amount",
+        [now, array("uuid", sorted(trails))],
     )
-    facts = []
-    for identity, feed, company, kind, attempt, amount, currency, occurrence in rows:
-        place = feed.hex if occurrence is None else occurrence
-        fetch(
-            f"UPDATE {FEED} SET live = live - %s, state = 'uncollected' WHERE id = %s RETURNING id",
-            [amount, feed],
+    return [fact for row in sorted(rows, key=str) for fact in _facts(row, actor=actor)]
+
+
+def _facts(row: tuple[Any, ...], *, actor: str) -> list[Fact]:
+    trail, company, currency, occurrence, identity, feed, kind, attempt, amount = row
+    place = feed.hex if occurrence is None else occurrence
+    told = (
+        (f"{kind}.voided", identity, {"amount": amount, "attempt": attempt}),
+        ("invoice.uncollected", None, {"attempts": attempt}),
+    )
+    return [
+        Fact(
+            trail_id=trail,
+            company_id=company,
+            kind=name,
+            currency=currency,
+            feed_id=feed,
+            transaction_id=about,
+            body=body,
+            actor=actor,
+            dedupe=f"{name}/{kind}/{place}/{attempt}",
         )
-        facts.append(
-            Fact(
-                trail_id=trail,
-                company_id=company,
-                kind=f"{kind}.voided",
-                currency=currency,
-                feed_id=feed,
-                transaction_id=identity,
-                body={"amount": amount, "attempt": attempt},
-                actor=actor,
-                dedupe=f"{kind}.voided/{kind}/{place}/{attempt}",
-            )
-        )
-        body = {"attempts": attempt}
-        facts.append(
-            Fact(
-                trail_id=trail,
-                company_id=company,
-                kind="invoice.uncollected",
-                currency=currency,
-                feed_id=feed,
-                body=body,
-                actor=actor,
-                dedupe=f"invoice.uncollected/{kind}/{place}/{attempt}",
-            )
-        )
-    record(facts, heads=heads, now=now)
-    return len(rows)
+        for name, about, body in told
+    ]

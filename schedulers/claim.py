@@ -84,12 +84,16 @@ class Due:
 
 
 def companies_with_work(*, now: datetime) -> list[UUID]:
-    """Return the companies that have something due and whose calls are not paused."""
+    """Return the companies that have something due and whose calls are not paused.
+
+    They come in any order, another one each time: where there are more than a batch has room for,
+    none of them is always last.
+    """
     rows = fetch(
         "SELECT c.id FROM billy_accounts_company c "
         "WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
         f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
-        " AND s.next_run_at <= %s)",
+        " AND s.next_run_at <= %s) ORDER BY random()",
         [now],
     )
     return [row[0] for row in rows]

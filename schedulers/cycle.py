@@ -13,12 +13,11 @@ processor has never seen is sent again, under that same key.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import (
-    DataError,
-    IntegrityError,
     InterfaceError,
     OperationalError,
     connection,
@@ -28,30 +27,26 @@ from django.db import (
 from accounts import calls
 from accounts.models import Company
 from accounts.open import account_of
-from audit.chain import Head
 from audit.record import heads
-from audit.sets import update
-from invoices import opening, payments
+from core.foreign import kept
+from invoices import payments
 from invoices import settle as writing
 from invoices.states import TRANSACTION_MOVES
 from processors.base import KeyClass
-from schedulers import claim, occurrences, reactions
-from schedulers.models import Scheduler
-from schedulers.quotes import Quote, quotes
-from tasks.outcome import Outcome, Verdict
+from schedulers import reactions
+from schedulers.begin import REFUSALS, begin, listeners_among
+from tasks.outcome import DEADLINE, Outcome, Verdict
 from tasks.perform import evidence, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from invoices.attempts import Held
     from invoices.settle import Settled
     from processors.base import Processor, Receipt
-    from schedulers.claim import Due
     from schedulers.limits import Limits
-    from schedulers.occurrences import Advance
 
     Result = tuple[Held, Outcome]
 
@@ -66,41 +61,32 @@ class Report:
 
     opened: int = 0
     parked: int = 0
+    stopped: int = 0  # Canceled, paused or ended without an invoice.
     swept: int = 0
     settled: tuple[Settled, ...] = ()
 
     @property
     def worked(self) -> bool:
         """Return whether anything was found to do."""
-        return bool(self.opened or self.parked or self.swept or self.settled)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """What T1 did: feeds opened, schedulers stopped, attempts held."""
-
-    opened: int = 0
-    parked: int = 0
-    held: tuple[Held, ...] = ()
-
-    def __add__(self, other: Begun) -> Begun:
-        """Return both."""
-        return Begun(
-            opened=self.opened + other.opened,
-            parked=self.parked + other.parked,
-            held=self.held + other.held,
-        )
+        return bool(self.opened or self.parked or self.stopped or self.swept or self.settled)
 
 
 def tick(*, processor: Processor, now: datetime, limits: Limits) -> Report:
     """Run one batch of what is due at `now`: new occurrences, and attempts planned for now."""
+    deadline = time.monotonic() + limits.budget_seconds  # The leases begin no earlier than this.
     begun = begin(now=now, limits=limits)
     again = payments.lease_queued(
         now=now, limit=limits.batch_size, lease_seconds=limits.lease_seconds
     )
-    settled = run([*begun.held, *again], processor=processor, now=now, limits=limits)
+    settled = run(
+        [*begun.held, *again], processor=processor, now=now, limits=limits, deadline=deadline
+    )
     return Report(
-        opened=begun.opened, parked=begun.parked, swept=len(again), settled=tuple(settled)
+        opened=begun.opened,
+        parked=begun.parked,
+        stopped=begun.stopped,
+        swept=len(again),
+        settled=tuple(settled),
     )
 
 
@@ -112,28 +98,22 @@ def sweep(*, processor: Processor, now: datetime, limits: Limits) -> Report:
     return Report(swept=len(lost) + len(waiting), settled=tuple(settled))
 
 
-def begin(*, now: datetime, limits: Limits) -> Begun:
-    """T1: open the feeds of at most one batch, and hold the attempts to pay them."""
-    quoted = quotes(now=now, limits=limits)
-    companies = claim.companies_with_work(now=now)
-    if not companies:
-        return Begun()
-    share = max(limits.company_share, limits.batch_size // len(companies))
-
-    def claimed() -> list[Due]:
-        fixed = claim.claim(companies, now=now, limit=limits.batch_size, share=share)
-        priced = claim.claim_only(quoted, now=now) if quoted else []
-        return fixed + [due for due in priced if quoted[due.trail_id].fits(due)]
-
-    return _open(claimed, quoted=quoted, now=now, limits=limits)
-
-
 def run(
-    held: Sequence[Held], *, processor: Processor, now: datetime, limits: Limits
+    held: Sequence[Held],
+    *,
+    processor: Processor,
+    now: datetime,
+    limits: Limits,
+    deadline: float | None = None,
 ) -> list[Settled]:
-    """Carry held attempts to the processor and settle what they came to, flush by flush."""
+    """Carry held attempts to the processor and settle what they came to, flush by flush.
+
+    No call begins after the deadline, in seconds of this process's monotonic clock (default: a
+    batch's budget from now on).
+    """
     if not held:
         return []
+    left = limits.budget_seconds if deadline is None else max(0.0, deadline - time.monotonic())
     companies = {each.pk: each for each in _companies(held)}
     by_id = {each.transaction_id: each for each in held}
     jobs = [
@@ -152,12 +132,12 @@ def run(
         jobs,
         processor=processor,
         calls_at_once=limits.calls_at_once,
-        budget_seconds=limits.budget_seconds,
+        budget_seconds=left,
     ):
         results = [(by_id[outcome.transaction_id], outcome) for outcome in outcomes]
         settled += settle(results, now=now, limits=limits, listeners=listeners)
         for each, outcome in results:
-            if outcome.verdict in {Verdict.NOT_SENT, Verdict.MISCONFIGURED}:
+            if _could_not_be_sent(outcome):
                 refused.setdefault(each.company_id, []).append(outcome.reason)
                 if outcome.verdict == Verdict.MISCONFIGURED:
                     refused[each.company_id] += [outcome.reason] * REFUSALS_TO_PAUSE
@@ -165,6 +145,11 @@ def run(
         {pk: why[-1] for pk, why in refused.items() if len(why) >= REFUSALS_TO_PAUSE}, now=now
     )
     return settled
+
+
+def _could_not_be_sent(outcome: Outcome) -> bool:
+    unsent = outcome.verdict in {Verdict.NOT_SENT, Verdict.MISCONFIGURED}
+    return unsent and outcome.code != DEADLINE
 
 
 def settle(
@@ -183,7 +168,7 @@ def settle(
         return []
     try:
         return _repeated(lambda: _settle(results, now=now, limits=limits, listeners=listeners))
-    except (IntegrityError, DataError) as error:
+    except REFUSALS as error:
         if len(results) > 1:
             half = len(results) // 2
             return settle(results[:half], now=now, limits=limits, listeners=listeners) + settle(
@@ -193,7 +178,7 @@ def settle(
         conflict = Outcome(
             transaction_id=held.transaction_id,
             verdict=Verdict.CONFLICT,
-            reason=f"its outcome could not be written: {error}"[:500],
+            reason=kept(f"its outcome could not be written: {error}"),
         )
         return _settle([(held, conflict)], now=now, limits=limits, listeners=listeners)
 
@@ -211,7 +196,9 @@ def believe(
         outcome = evidence(held.job(None), receipt)
         if not _is_news(held, receipt, outcome):
             return []
-        settled = settle([(held, outcome)], now=now, limits=limits)
+        settled = settle(
+            [(held, outcome)], now=now, limits=limits, listeners=listeners_among({held.company_id})
+        )
         if settled:
             return settled
     return []
@@ -236,7 +223,7 @@ def _settle(
         settled = writing.settle(
             results, heads=chain, now=now, looks=limits.looks, listeners=listeners
         )
-        reactions.react(settled, locked=locked, heads=chain, now=now)
+        reactions.react(settled, locked=locked, heads=chain, now=now, listeners=listeners)
     return settled
 
 
@@ -252,94 +239,6 @@ def _repeated(work: Callable[[], list[Settled]]) -> list[Settled]:
     raise AssertionError
 
 
-def _open(
-    claimed: Callable[[], list[Due]],
-    *,
-    quoted: Mapping[UUID, Quote],
-    now: datetime,
-    limits: Limits,
-) -> Begun:
-    """Open what was claimed; a row that the database refuses is found by halving, and parked."""
-    seen: list[UUID] = []
-    try:
-        return _begin(claimed, quoted=quoted, now=now, limits=limits, seen=seen)
-    except (IntegrityError, DataError) as error:
-        if len(seen) == 1:
-            refused = Quote(
-                version=-1, occurrence=-1, lines={}, failure=f"the database refused it: {error}"
-            )
-            return _begin(
-                lambda: claim.claim_only(seen, now=now),
-                quoted={seen[0]: refused},
-                now=now,
-                limits=limits,
-                seen=[],
-            )
-        half = len(seen) // 2
-        return _open(
-            lambda: claim.claim_only(seen[:half], now=now), quoted=quoted, now=now, limits=limits
-        ) + _open(
-            lambda: claim.claim_only(seen[half:], now=now), quoted=quoted, now=now, limits=limits
-        )
-
-
-def _begin(
-    claimed: Callable[[], list[Due]],
-    *,
-    quoted: Mapping[UUID, Quote],
-    now: datetime,
-    limits: Limits,
-    seen: list[UUID],
-) -> Begun:
-    with transaction.atomic(durable=True):
-        dues = claimed()
-        seen += [due.trail_id for due in dues]
-        if not dues:
-            return Begun()
-        advances = [_advance(due, quoted.get(due.trail_id), now=now) for due in dues]
-        feeds = [feed for advance in advances for feed in advance.feeds]
-        _move(advances, now=now)
-        held = opening.write(
-            feeds,
-            heads={due.trail_id: Head(due.head_seq, due.head_hash) for due in dues},
-            now=now,
-            lease_token=payments.token(),
-            lease_seconds=limits.lease_seconds,
-            listeners=_listeners({due.company_id for due in dues}),
-            after=[fact for advance in advances for fact in advance.facts],
-        )
-    parked = sum(advance.decision.state == "parked" for advance in advances)
-    return Begun(opened=len(feeds), parked=parked, held=tuple(held))
-
-
-def _advance(due: Due, quote: Quote | None, *, now: datetime) -> Advance:
-    """Return what one scheduler does; one that cannot be run parks itself, never the batch."""
-    if quote is not None and quote.failure:
-        return occurrences.parked(due, quote.failure)
-    try:
-        return occurrences.build(
-            occurrences.decide(due, now=now), quote.lines if quote is not None else {}
-        )
-    except Exception as error:  # noqa: BLE001  # Whatever is wrong with this row is wrong with this row alone.
-        return occurrences.parked(due, f"{type(error).__name__}: {error}")
-
-
-def _move(advances: Sequence[Advance], *, now: datetime) -> None:
-    rows = [
-        (
-            decision.due.trail_id,
-            decision.occurrence,
-            decision.next_run_at,
-            decision.state,
-            decision.reason,
-            decision.due.version + (decision.state != decision.due.state),
-            now,
-        )
-        for decision in (advance.decision for advance in advances)
-    ]
-    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
-
-
 def _may_resend(held: Held, processor: Processor) -> bool:
     """Return whether a request that is not found may go out again under its own key."""
     if processor.key_class not in {KeyClass.KEYS, KeyClass.REFERENCE}:
@@ -350,19 +249,3 @@ def _may_resend(held: Held, processor: Processor) -> bool:
 
 def _companies(held: Sequence[Held]) -> list[Company]:
     return list(Company.objects.filter(pk__in={each.company_id for each in held}))
-
-
-def _listeners(companies: Collection[UUID]) -> set[UUID]:
-    found = Company.objects.filter(pk__in=companies, listens=True)
-    return set(found.values_list("pk", flat=True))
-
-
-MOVE_COLUMNS = {
-    "id": "uuid",
-    "occurrence": "bigint",
-    "next_run_at": "timestamptz",
-    "state": "text",
-    "reason": "text",
-    "version": "bigint",
-    "updated_at": "timestamptz",
-}

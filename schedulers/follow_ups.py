@@ -17,7 +17,7 @@ from uuid import UUID
 
 from accounts.models import Customer, FundingInstrument
 from audit.chain import Fact
-from audit.record import begin, record
+from audit.record import begin
 from core import check
 from core.ids import PREFIXES, derived, guid, parse_guid
 from core.invalid import Invalid
@@ -38,6 +38,7 @@ WHOLE = 10_000  # Basis points.
 MOST_FOLLOW_UPS = 20  # Sellers, fees and taxes of one charge; more is a mistake.
 LONGEST_WAIT_DAYS = 366
 TERMS = frozenset({"role", "customer", "instrument", "share", "amount", "after_days"})
+NEEDED = frozenset({"role", "customer", "instrument", "after_days"})
 
 
 def checked(value: object, *, company: Company) -> list[dict[str, Any]]:
@@ -50,20 +51,36 @@ def checked(value: object, *, company: Company) -> list[dict[str, Any]]:
     return rules
 
 
-def start_follow_ups(settled: Sequence[Settled], *, heads: Heads, now: datetime) -> None:
-    """Start the schedulers that settled charges ask for, in the caller's transaction."""
-    children = [
+def sound(rules: object) -> None:
+    """Raise Invalid where rules as they are stored cannot be carried out."""
+    known = isinstance(rules, list) and all(
+        isinstance(rule, dict) and rule.keys() >= NEEDED and ("share" in rule or "amount" in rule)
+        for rule in rules
+    )
+    if not known:
+        raise Invalid(follow_ups="cannot be read")
+
+
+def start_follow_ups(settled: Sequence[Settled], *, heads: Heads, now: datetime) -> list[Fact]:
+    """Start the schedulers that settled charges ask for; returns the facts of their births.
+
+    A charge that came back and was paid again has started them already: it starts none.
+    """
+    wanted = [
         child
         for each in settled
         if each.state == "succeeded" and each.held.kind == "debit"
         for rule in each.held.terms.get("follow_ups", ())
         if (child := _child(each, rule, now=now)) is not None
     ]
-    if not children:
-        return
+    if not wanted:
+        return []
+    started = Scheduler.objects.filter(pk__in=[child.pk for child in wanted])
+    there = set(started.values_list("pk", flat=True))
+    children = [child for child in wanted if child.pk not in there]
     heads |= begin([(child.pk, child.company_id, "scheduler") for child in children])
     Scheduler.objects.bulk_create(children)
-    record([_born(child) for child in children], heads=heads, now=now)
+    return [_born(child) for child in children]
 
 
 def _child(each: Settled, rule: dict[str, Any], *, now: datetime) -> Scheduler | None:

@@ -104,8 +104,9 @@ def import_rows(
     rows: Iterable[tuple[int, Row | Invalid]], *, into: Import, now: datetime
 ) -> Iterator[Imported]:
     """Import rows, given with their lines; yields what became of each batch, as it is done."""
+    plans: dict[str, Plan] = {}
     for batch in _batches(rows):
-        yield _imported(batch, into=into, now=now)
+        yield _imported(batch, plans=plans, into=into, now=now)
 
 
 def read(line: int, row: Row | Invalid) -> Wanted:
@@ -139,7 +140,11 @@ def _batches(
 
 
 def _imported(
-    batch: Sequence[tuple[int, Row | Invalid]], *, into: Import, now: datetime
+    batch: Sequence[tuple[int, Row | Invalid]],
+    *,
+    plans: dict[str, Plan],
+    into: Import,
+    now: datetime,
 ) -> Imported:
     refused: list[Refused] = []
     wanted: dict[str, Wanted] = {}
@@ -153,7 +158,7 @@ def _imported(
             wanted[each.external_id] = each
     for tried in range(1, TRIES + 1):
         try:
-            added, known, more = _written(wanted, into=into, now=now)
+            added, known, more = _written(wanted, plans=plans, into=into, now=now)
             break
         except IntegrityError:
             if tried == TRIES:
@@ -171,9 +176,12 @@ def _only_once(each: Wanted, wanted: Mapping[str, Wanted]) -> None:
 
 
 def _written(
-    wanted: Mapping[str, Wanted], *, into: Import, now: datetime
+    wanted: Mapping[str, Wanted], *, plans: dict[str, Plan], into: Import, now: datetime
 ) -> tuple[int, int, list[Refused]]:
-    """Write what is new: customers first, then instruments over the wire, then schedulers."""
+    """Write what is new: customers first, then instruments over the wire, then schedulers.
+
+    `plans` are those that were met so far, by name: a dry run writes none, and must remember.
+    """
     there = set(
         Scheduler.objects.filter(company=into.company, external_id__in=list(wanted)).values_list(
             "external_id", flat=True
@@ -182,7 +190,6 @@ def _written(
     new = [each for name, each in wanted.items() if name not in there]
     refused: list[Refused] = []
     planned: list[tuple[Wanted, Plan]] = []
-    plans: dict[str, Plan] = {}
     for each in new:
         try:
             if each.plan not in plans:
@@ -227,7 +234,7 @@ def _subscription(
 
 def _plan(each: Wanted, *, into: Import, now: datetime) -> Plan:
     """Return the plan of this name, made with the row's terms where there is none yet."""
-    found = Plan.objects.filter(company=into.company, external_id=each.plan).first()
+    found = _plan_named(each.plan, into.company)
     if found is None:
         kind = Payout if each.direction == "credit" else Plan
         terms = {
@@ -240,9 +247,19 @@ def _plan(each: Wanted, *, into: Import, now: datetime) -> Plan:
         if into.dry_run:
             task = FIXED_TASKS[each.direction]
             return kind(company=into.company, direction=each.direction, task=task, **terms)
-        return kind.create(company=into.company, external_id=each.plan, now=now, **terms)
+        try:
+            return kind.create(company=into.company, external_id=each.plan, now=now, **terms)
+        except Invalid:
+            # Another import of the same file may have made it meanwhile.
+            found = _plan_named(each.plan, into.company)
+            if found is None:
+                raise
     found.company = into.company
     return found
+
+
+def _plan_named(name: str, company: Company) -> Plan | None:
+    return Plan.objects.filter(company=company, external_id=name).first()
 
 
 def _agreeing(plan: Plan, each: Wanted) -> Plan:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import (
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 from django.conf import settings
 from django.db import connection, connections
 
-import processors
 from accounts.clock import database_now
 from schedulers import cycle, limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schedulers.cycle import Report
+
+    Work = Callable[..., Report]  # One of the cycle's two passes.
+
+logger = logging.getLogger(__name__)
 
 RING_EXPIRES_SECONDS = 5  # A bell that nobody answered by then is rung again anyway.
 JOIN_SECONDS = 25  # Less than a worker's soft shutdown.
@@ -29,24 +40,32 @@ _poll: list[threading.Thread] = []
 @shared_task(name="billy.tick")
 def tick(**_: object) -> None:
     """Run one batch of what is due; ring again while there is more."""
-    if _pass(cycle.tick).worked:
+    if _rung(cycle.tick):
         tick.apply_async(expires=RING_EXPIRES_SECONDS)
 
 
 @shared_task(name="billy.sweep")
 def sweep(**_: object) -> None:
     """Finish what was cut off."""
-    _pass(cycle.sweep)
+    _rung(cycle.sweep)
 
 
-def _pass(work: object) -> Report:
-    with _busy:
-        report: Report = work(  # type: ignore[operator]  # One of the cycle's two passes.
-            processor=processors.load(settings.BILLY_PROCESSOR),
-            now=database_now(),
-            limits=limits.from_settings(),
-        )
-    return report
+def _rung(work: Work) -> bool:
+    """Do one pass, unless the poll is at work in this process: it goes on until nothing is left.
+
+    A job that waited for it would be killed by its time limit, with the poll's batch half done.
+    """
+    if not _busy.acquire(blocking=False):
+        return False
+    try:
+        return _pass(work)
+    finally:
+        _busy.release()
+
+
+def _pass(work: Work) -> bool:
+    report = work(processor=limits.processor(), now=database_now(), limits=limits.from_settings())
+    return report.worked
 
 
 @worker_process_init.connect
@@ -56,6 +75,17 @@ def start_poll(**_: object) -> None:
     The connection that the parent may have opened must not be shared with it.
     """
     connections.close_all()
+    _poll_in_background()
+
+
+@worker_ready.connect
+def start_poll_beside_threads(sender: Any = None, **_: object) -> None:
+    """Poll in the worker itself where its pool is made of threads and so starts no process."""
+    if not _poll and "prefork" not in type(sender.pool).__module__:
+        _poll_in_background()
+
+
+def _poll_in_background() -> None:
     _stop.clear()
     poll = threading.Thread(target=_poll_for_ever, name="billy-poll", daemon=True)
     _poll.append(poll)
@@ -63,18 +93,22 @@ def start_poll(**_: object) -> None:
 
 
 @worker_process_shutdown.connect
+@worker_shutdown.connect
 def stop_poll(**_: object) -> None:
     """End the poll, letting a batch under way finish."""
     _stop.set()
     for poll in _poll:
         poll.join(JOIN_SECONDS)
+    _poll.clear()
 
 
 def _poll_for_ever() -> None:
     while not _stop.wait(settings.BILLY_POLL_SECONDS * random.uniform(0.67, 1.33)):  # noqa: S311  # To spread the workers.
         try:
-            while not _stop.is_set() and _pass(cycle.tick).worked:
-                pass
-            _pass(cycle.sweep)
-        except Exception:  # noqa: BLE001  # The database may be away; the poll is there to outlive that.
+            with _busy:
+                while not _stop.is_set() and _pass(cycle.tick):
+                    pass
+                _pass(cycle.sweep)
+        except Exception:  # The database may be away; the poll is there to outlive that.
+            logger.exception("The poll failed; it will be made again.")
             connection.close()

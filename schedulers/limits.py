@@ -1,14 +1,25 @@
-"""How much at once, and how long: the limits that the cycle runs within."""
+"""How much at once, how long, and through whom: what a door takes from the settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+import processors
 from invoices.settle import Looks
 
-LOOKS = Looks(lost_seconds=(2, 10, 60, 300, 900, 3600), pending_seconds=3600)
+if TYPE_CHECKING:
+    from processors.base import Processor
+
+# Soon after a crash the answer is waiting; later hourly for a day, then daily for a week.
+LOST_SECONDS = (2, 10, 60, 300, 900, *[3600] * 24, *[86_400] * 6)
+LOOKS = Looks(lost_seconds=LOST_SECONDS, pending_seconds=3600)
+# However long the lease: with the last price and the last call, a job of Celery's must end within
+# its soft limit of 60 seconds.
+LONGEST_BATCH_SECONDS = 25
+LONGEST_QUOTING_SECONDS = 10
 MARGIN_SECONDS = 2  # Between the last call's end and the lease's: time to write the answer down.
 
 
@@ -27,7 +38,12 @@ class Limits:
     @property
     def budget_seconds(self) -> float:
         """Return how long after its claim a batch may still begin calls."""
-        return self.lease_seconds - self.call_seconds - MARGIN_SECONDS
+        return min(self.lease_seconds - self.call_seconds - MARGIN_SECONDS, LONGEST_BATCH_SECONDS)
+
+    @property
+    def quoting_seconds(self) -> float:
+        """Return how long a batch may run merchants' own code before its claim."""
+        return min(self.lease_seconds / 4, LONGEST_QUOTING_SECONDS)
 
 
 def from_settings() -> Limits:
@@ -42,4 +58,13 @@ def from_settings() -> Limits:
             lost_seconds=tuple(settings.BILLY_LOOK_SECONDS),
             pending_seconds=settings.BILLY_PENDING_LOOK_SECONDS,
         ),
+    )
+
+
+def processor() -> Processor:
+    """Return the installation's processor, with the time-outs that the leases allow for."""
+    return processors.load(
+        settings.BILLY_PROCESSOR,
+        connect_timeout_seconds=settings.BILLY_CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds=settings.BILLY_CALL_TIMEOUT_SECONDS,
     )

@@ -11,11 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact
+from core.foreign import kept
 from core.invalid import Invalid
 from core.money import Money
 from core.periods import Period
 from invoices.naming import feed_id
 from invoices.opening import NewFeed
+from invoices.retry import Policy
+from schedulers import follow_ups
 from schedulers.claim import Due
 from schedulers.models import FOR_EVER
 from tasks.pricing import Line
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from schedulers.timers import Timer
 
+UNPAID_TRIAL = "the trial ended without a funding instrument"
 MOST_MISSED = 1_000  # More occurrences missed at once than this need a person, not a rule.
 GRACE = timedelta(days=3)  # Lateness that a weekend without workers may cause.
 
@@ -73,7 +77,7 @@ def decide(due: Due, *, now: datetime) -> Decision:
         )
     if _trial_ends_unpaid(due):
         state = "paused" if due.without_instrument == "pause" else "canceled"
-        return _stopped(due, state, "the trial ended without a funding instrument")
+        return _stopped(due, state, UNPAID_TRIAL)
     return _caught_up(due, due.timer(), now=now)
 
 
@@ -97,7 +101,7 @@ def build(decision: Decision, lines: Mapping[int, tuple[Line, ...]]) -> Advance:
 
 def parked(due: Due, reason: str) -> Advance:
     """Return a scheduler that stops where it stands, until a person has looked."""
-    decision = _stopped(due, "parked", reason[:500])
+    decision = _stopped(due, "parked", kept(reason))
     return Advance(decision=decision, facts=tuple(_facts(decision)))
 
 
@@ -105,7 +109,7 @@ def period_of(due: Due, timer: Timer, occurrence: int) -> Period:
     """Return the span that an occurrence is for: the trial, or the timer's own period."""
     place = occurrence - due.anchor_occurrence
     if place < 0:
-        return Period(due.started_at, due.anchor_at)
+        return Period(due.started_at, timer.occurrence(0))
     return Period(timer.occurrence(place), timer.occurrence(place + 1))
 
 
@@ -140,7 +144,9 @@ def _caught_up(due: Due, timer: Timer, *, now: datetime) -> Decision:
     place = due.occurrence - due.anchor_occurrence
     left = FOR_EVER if due.ends_after is None else due.ends_after - place
     following = timer.run_at(place + 1)
-    rule = "each" if following > now or left == 1 else _rule(due, timer, place, now=now)
+    if left < 1:  # The last ones were skipped while it was paused.
+        return _stopped(due, "ended", "its last occurrence was passed over")
+    rule = "each" if following > now else _rule(due, timer, place, now=now)
     if rule == "each":
         return _moved(due, timer, count=1, left=left, opens=(due.occurrence,), following=following)
     count = min(left, timer.count_until(now, place))
@@ -231,7 +237,12 @@ def _feed(
 
 
 def terms_of(due: Due) -> dict[str, Any]:
-    """Return what is in force, to be copied into the feed: nothing later reads the plan again."""
+    """Return what is in force, to be copied into the feed: nothing later reads the plan again.
+
+    Raises Invalid where an outcome could not be settled by it.
+    """
+    Policy.parse(due.retry_policy)  # A refusal is settled by it: too late to find it broken.
+    follow_ups.sound(due.follow_ups)
     terms: dict[str, Any] = {
         "description": due.description,
         "task": due.task,

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from schedulers.claim import Due
     from schedulers.limits import Limits
 
-BUDGET_SHARE = 4  # A quarter of a lease: pricing must not hold up the charges of everybody else.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
@@ -47,7 +45,7 @@ def quotes(*, now: datetime, limits: Limits) -> dict[UUID, Quote]:
     if not dues:
         return {}
     parties = _parties(dues)
-    ends = time.monotonic() + limits.lease_seconds / BUDGET_SHARE
+    ends = time.monotonic() + limits.quoting_seconds
     found = {}
     for due in dues:
         if time.monotonic() > ends:

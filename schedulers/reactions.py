@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from accounts.models import Customer, FundingInstrument
+from accounts.models import FundingInstrument
 from audit.chain import Fact
 from audit.record import record
-from audit.sets import array, execute, fetch, update
+from audit.sets import array, arrays, fetch, unnest, update
+from core.ids import PREFIXES, guid
 from invoices.retry import Policy
+from invoices.states import LIVE
 from schedulers.follow_ups import start_follow_ups
 from schedulers.models import Scheduler
 from schedulers.states import SCHEDULER_MOVES
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 NOES = frozenset({Verdict.DECLINED, Verdict.REJECTED, Verdict.RETURNED})
 CHARGES = frozenset({"debit", "credit"})
-ENDS = {"pause": "paused", "cancel": "canceled", "leave": "", "uncollectible": ""}
+# What the end of dunning means. "active" is where the invoice is given up and the scheduler is not.
+ENDS = {"pause": "paused", "cancel": "canceled", "leave": "active", "uncollectible": "active"}
+# Where several invoices of a scheduler are decided at once, what stops it wins.
+WEIGHTS = ("active", "past_due", "paused", "held", "errored", "canceled")
 
 
 def concerned(results: Iterable[tuple[Held, Outcome]]) -> set[UUID]:
@@ -61,19 +66,35 @@ def lock(schedulers: Collection[UUID]) -> Locked:
     return {identity: (state, version) for identity, state, version in rows}
 
 
-def react(settled: Sequence[Settled], *, locked: Locked, heads: Heads, now: datetime) -> None:
+def react(
+    settled: Sequence[Settled],
+    *,
+    locked: Locked,
+    heads: Heads,
+    now: datetime,
+    listeners: Collection[UUID] = (),
+) -> None:
     """Move schedulers, mark instruments, start follow-ups, within the caller's transaction."""
-    _mark_instruments(settled, heads=heads, now=now)
-    moves = {
-        each.held.trail_id: (after, each)
-        for each in settled
-        if (after := _after(each, locked.get(each.held.trail_id, ("", 0))[0]))
-    }
+    facts = _mark_instruments(settled, now=now)
+    moves = _moves(settled, locked)
     recovering = [trail for trail, (after, _) in moves.items() if after == "active"]
     for trail in _still_owing(recovering):
         del moves[trail]
-    _move(moves, locked=locked, heads=heads, now=now)
-    start_follow_ups(settled, heads=heads, now=now)
+    facts += _move(moves, locked=locked, now=now)
+    facts += start_follow_ups(settled, heads=heads, now=now)
+    record(facts, heads=heads, now=now, listeners=listeners)
+
+
+def _moves(settled: Sequence[Settled], locked: Locked) -> dict[UUID, tuple[str, Settled]]:
+    """Return the state that each scheduler moves to, with the outcome that says so."""
+    moves: dict[UUID, tuple[str, Settled]] = {}
+    for each in settled:
+        trail = each.held.trail_id
+        after = _after(each, locked.get(trail, ("", 0))[0])
+        before = moves.get(trail)
+        if after and (before is None or WEIGHTS.index(after) > WEIGHTS.index(before[0])):
+            moves[trail] = (after, each)
+    return moves
 
 
 def _after(each: Settled, state: str) -> str:
@@ -92,6 +113,8 @@ def _after_no(each: Settled) -> str:
         return "past_due"
     if each.state == "rejected":
         return "errored"
+    if each.held.step is None:
+        return ""  # Tried by hand: the person who did so decides what follows.
     if each.held.kind == "credit":
         return "held"  # A bank account that cannot be paid into: replace it, then go on.
     return ENDS[Policy.parse(each.held.terms.get("retry", {})).end]
@@ -104,16 +127,14 @@ def _still_owing(schedulers: Collection[UUID]) -> set[UUID]:
     rows = fetch(
         "SELECT DISTINCT f.trail_id FROM billy_invoices_auditfeed f"
         " JOIN billy_invoices_transaction a ON a.feed_id = f.id"
-        " WHERE f.trail_id = ANY(%s::uuid[]) AND f.state = 'open' AND a.state = 'queued'"
-        " AND a.attempt > 1",
-        [array("uuid", sorted(schedulers))],
+        " WHERE f.trail_id = ANY(%s::uuid[]) AND f.state = 'open' AND a.attempt > 1"
+        " AND a.state = ANY(%s::text[])",
+        [array("uuid", sorted(schedulers)), array("text", sorted(LIVE))],
     )
     return {row[0] for row in rows}
 
 
-def _move(
-    moves: dict[UUID, tuple[str, Settled]], *, locked: Locked, heads: Heads, now: datetime
-) -> None:
+def _move(moves: dict[UUID, tuple[str, Settled]], *, locked: Locked, now: datetime) -> list[Fact]:
     rows, facts = [], []
     for trail, (after, each) in moves.items():
         before, version = locked[trail]
@@ -131,10 +152,10 @@ def _move(
             )
         )
     update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
-    record(facts, heads=heads, now=now)
+    return facts
 
 
-def _mark_instruments(settled: Sequence[Settled], *, heads: Heads, now: datetime) -> None:
+def _mark_instruments(settled: Sequence[Settled], *, now: datetime) -> list[Fact]:
     """Mark what must not be used again: lost, stolen or closed, refused, or not payable."""
     failed = {
         each.held.instrument_id: each
@@ -142,24 +163,30 @@ def _mark_instruments(settled: Sequence[Settled], *, heads: Heads, now: datetime
         if each.held.instrument_id is not None and _spoils(each)
     }
     if not failed:
-        return
+        return []
+    rows = [
+        (identity, (each.outcome.reason or each.outcome.code)[:500])
+        for identity, each in sorted(failed.items())
+    ]
     marked = fetch(
-        f"UPDATE \"{FundingInstrument._meta.db_table}\" SET state = 'errored', updated_at = %s"
-        " WHERE id = ANY(%s::uuid[]) AND state = 'active' RETURNING id",
-        [now, array("uuid", sorted(failed))],
+        f"UPDATE \"{FundingInstrument._meta.db_table}\" AS i SET state = 'errored',"
+        f" reason = v.reason, updated_at = %s FROM {unnest(MARK_COLUMNS)} AS v (id, reason)"
+        " WHERE i.id = v.id AND i.state = 'active' RETURNING i.id",
+        [now, *arrays(MARK_COLUMNS, rows)],
     )
-    facts = []
-    for (identity,) in marked:
-        held, outcome = failed[identity].held, failed[identity].outcome
-        execute(
-            f'UPDATE "{FundingInstrument._meta.db_table}" SET reason = %s WHERE id = %s',
-            [(outcome.reason or outcome.code)[:500], identity],
-        )
-        customer = Customer.objects.select_related("company").get(pk=held.customer_id)
-        body: dict[str, Any] = {"instrument": str(identity), "code": outcome.code}
-        name = f"instrument.errored/{held.transaction_id.hex}"
-        facts.append(customer.fact("instrument.errored", body, dedupe=name))
-    record(facts, heads=heads, now=now)
+    return [_marked(identity, failed[identity]) for (identity,) in marked]
+
+
+def _marked(identity: UUID, each: Settled) -> Fact:
+    """Return the fact of the customer's trail that an instrument failed for good."""
+    return Fact(
+        trail_id=each.held.customer_id,
+        company_id=each.held.company_id,
+        kind="instrument.errored",
+        currency=each.held.currency,
+        body={"instrument": guid(PREFIXES["instrument"], identity), "code": each.outcome.code},
+        dedupe=f"instrument.errored/{each.held.transaction_id.hex}",
+    )
 
 
 def _spoils(each: Settled) -> bool:
@@ -180,3 +207,4 @@ MOVE_COLUMNS = {
     "updated_at": "timestamptz",
     "canceled_at": "timestamptz",
 }
+MARK_COLUMNS = {"id": "uuid", "reason": "text"}

@@ -16,6 +16,7 @@ from core.invalid import Invalid
 from invoices.models import AuditFeed
 from invoices.void import void_queued
 from schedulers.models import Scheduler
+from schedulers.occurrences import UNPAID_TRIAL
 from schedulers.states import SCHEDULER_MOVES, TICKING
 
 if TYPE_CHECKING:
@@ -48,10 +49,14 @@ def resume(scheduler: Scheduler, *, now: datetime, actor: str = "billy") -> Sche
 
     def change(locked: Scheduler, _: Heads) -> list[Fact]:
         before = locked.state
+        # One that waited for an instrument at the end of its trial is charged for this period.
+        waited = locked.reason == UNPAID_TRIAL
         trial = locked.trial_ends_at is not None and now < locked.trial_ends_at
         _move(locked, "trialing" if trial else "active", reason="", now=now)
         facts = [_fact(locked, "scheduler.resumed", {"from": before}, actor=actor)]
-        skipped = _skip_missed(locked, now=now) if before == "paused" else None
+        skipped = None
+        if before == "paused":
+            skipped = _skip_missed(locked, keep_current=waited, now=now)
         if skipped is not None:
             body = {"from": skipped[0], "to": skipped[1], "reason": "paused"}
             facts.append(
@@ -72,7 +77,7 @@ def cancel(
     if at not in {AT_PERIOD_END, NOW}:
         raise Invalid(at=f"must be {AT_PERIOD_END} or {NOW}")
 
-    def change(locked: Scheduler, chain: Heads) -> list[Fact]:
+    def change(locked: Scheduler, _: Heads) -> list[Fact]:
         if at == AT_PERIOD_END and locked.state in TICKING:
             if locked.cancel_at is not None:
                 raise Invalid(scheduler="is canceled for the end of the period already")
@@ -82,8 +87,8 @@ def cancel(
             return [_fact(locked, "scheduler.cancel_planned", body, actor=actor)]
         _move(locked, "canceled", reason="canceled on request", now=now)
         locked.canceled_at = now
-        void_queued(locked.pk, heads=chain, now=now, actor=actor)
-        return [_fact(locked, "scheduler.canceled", {}, actor=actor)]
+        voided = void_queued([locked.pk], now=now, actor=actor)
+        return [*voided, _fact(locked, "scheduler.canceled", {}, actor=actor)]
 
     return _changed(scheduler.pk, change, now=now)
 
@@ -157,7 +162,9 @@ def _move(scheduler: Scheduler, after: str, *, reason: str, now: datetime) -> No
     scheduler.updated_at = now
 
 
-def _skip_missed(scheduler: Scheduler, *, now: datetime) -> tuple[int, int] | None:
+def _skip_missed(
+    scheduler: Scheduler, *, keep_current: bool, now: datetime
+) -> tuple[int, int] | None:
     """Pass over what came due while it was paused; returns the first and the last of them."""
     first = scheduler.occurrence
     place = first - scheduler.anchor_occurrence
@@ -165,7 +172,9 @@ def _skip_missed(scheduler: Scheduler, *, now: datetime) -> tuple[int, int] | No
     missed = timer.count_until(now, max(place, 0)) + (
         1 if place < 0 <= _since(scheduler, now) else 0
     )
-    if not missed:
+    if keep_current:
+        missed -= 1
+    if missed < 1:
         return None
     scheduler.occurrence = first + missed
     scheduler.next_run_at = timer.run_at(scheduler.occurrence - scheduler.anchor_occurrence)

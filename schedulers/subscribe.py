@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts.models import EXTERNAL_LIMIT, Company, Customer, FundingInstrument
 from audit.chain import Fact
 from audit.record import begin, record
+from audit.sets import once
 from core import check
 from core.frequency import Frequency
 from core.ids import PREFIXES, guid, uuid7
@@ -60,7 +61,8 @@ class Subscription:
 def subscribe(wanted: Subscription, *, now: datetime) -> Scheduler:
     """Subscribe one; raises Invalid that names every field that is not sound."""
     scheduler = drafted(wanted, now=now)
-    insert([scheduler], now=now)
+    with once("scheduler_external_once", external_id="is the name of another subscription"):
+        insert([scheduler], now=now)
     return scheduler
 
 
@@ -150,6 +152,8 @@ def _check_instrument(wanted: Subscription, instrument: FundingInstrument) -> No
     mine = isinstance(instrument, FundingInstrument)
     if not mine or instrument.customer_id != wanted.customer.pk:
         raise Invalid(funding_instrument="must be an instrument of this customer")
+    if instrument.state != "active":
+        raise Invalid(funding_instrument="can no longer be used; name another one")
     if wanted.plan.direction == "credit" and not instrument.can_credit:
         raise Invalid(funding_instrument="cannot be paid into")
     if wanted.plan.direction == "debit" and not instrument.can_debit:

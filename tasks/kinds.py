@@ -10,6 +10,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from core import check
 from core.invalid import Invalid
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FIXED_DEBIT = "fixed-debit"
 FIXED_PAYOUT = "fixed-payout"
+NAME_LIMIT = 80  # What a scheduler has room for.
 # These two are priced in sets, inside the database transaction; all others run merchants' code.
 FIXED = frozenset({FIXED_DEBIT, FIXED_PAYOUT})
 
@@ -84,19 +86,24 @@ def task(name: str, *, version: int = 1) -> Callable[[T], T]:
     def enter(kind: T) -> T:
         if not (inspect.isclass(kind) and issubclass(kind, DebitTask)):
             raise Invalid(task=f"{kind!r} must be a subclass of DebitTask or PayoutTask")
+        check.text("task", name, limit=NAME_LIMIT, is_required=True)
         known = _book.get(name)
-        if known is not None and known.task.__qualname__ != kind.__qualname__:
-            raise Invalid(task=f"the name {name!r} is taken by {known.task.__qualname__}")
+        if known is not None and _path(known.task) != _path(kind):
+            raise Invalid(task=f"the name {name!r} is taken by {_path(known.task)}")
         _book[name] = Entry(name=name, version=version, task=kind)
         return kind
 
     return enter
 
 
+def _path(kind: type[DebitTask]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def find(name: str) -> Entry:
     """Return the kind of this name; raises Invalid that lists the ones there are."""
     if name not in _book:
-        raise Invalid(task=f"{name!r} is not known; there are {', '.join(sorted(_book))}")
+        raise Invalid(task=f"is not known; there are {', '.join(sorted(_book))}")
     return _book[name]
 
 

@@ -1,60 +1,69 @@
 """A limit on how long foreign code may run.
 
-In the main thread an alarm interrupts even a sleep. In other threads the exception is raised at
-the next Python instruction, which is the best that Python can do.
+It runs in a thread of its own, which is given up when its time is over: Python can interrupt its
+own instructions there, but not a sleep or a call into C, and whoever waits must go on all the same.
 """
 
 from __future__ import annotations
 
 import ctypes
-import signal
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from django.db import connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 class TooSlow(BaseException):  # No ordinary `except Exception` may swallow it.
     """The code ran past its limit."""
 
 
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise TooSlow in the block when it runs longer than this many seconds."""
-    if threading.current_thread() is threading.main_thread():
-        with _alarm(seconds):
-            yield
-    else:
-        with _watched(seconds):
-            yield
+class Raised(Exception):  # What happened; `error` is the error.
+    """The code raised `error`. Apart from what is raised in the thread that waits for it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
 
 
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    def ring(_signal: int, _frame: FrameType | None) -> None:
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Return what `work` returns; raises Raised, and TooSlow past so many seconds."""
+    run = _Run(work)
+    run.start()
+    run.join(seconds)
+    if run.is_alive():
+        run.give_up()
         raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    return run.result()
 
 
-@contextmanager
-def _watched(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    watchdog = threading.Timer(seconds, raise_in, (thread, ctypes.py_object(TooSlow)))
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
-        watchdog.join()
+class _Run(threading.Thread, Generic[T]):
+    """One call in a thread that does not keep the process from ending."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__(name="billy-foreign-code", daemon=True)
+        self._work = work
+        self._answers: list[T] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._answers.append(self._work())
+        except BaseException as error:  # noqa: BLE001  # Told where it is waited for.
+            self._error = error
+        finally:
+            connections.close_all()  # Foreign code should not ask the database, but it may have.
+
+    def give_up(self) -> None:
+        """Raise TooSlow at the thread's next instruction, so that an endless loop ends."""
+        thread = ctypes.c_ulong(self.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TooSlow))
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise Raised(self._error)
+        return self._answers[0]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from processors.base import Order
 
+DEADLINE = "deadline"  # The code of what was given back before any call began.
+
 
 class Verdict(StrEnum):
     """What is known after a call, and so what may be done next."""

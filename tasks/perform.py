@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection
 
+from core.foreign import kept, told
 from processors.base import (
     Busy,
     KeyConflict,
@@ -24,8 +25,9 @@ from processors.base import (
     Receipt,
     Rejected,
     Status,
+    Unknown,
 )
-from tasks.outcome import Job, Outcome, Verdict
+from tasks.outcome import DEADLINE, Job, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from processors.base import Order, Processor
 
 FLUSH_SIZE = 50  # A crash loses at most this many answers, and those are looked up again.
+CODE_LIMIT = 80  # Processors' codes are words.
 FLUSH_SECONDS = 0.25  # Nor does an answer wait longer than this to be written down.
 
 VERDICTS = {
@@ -61,7 +64,8 @@ def perform(
     def carry(job: Job) -> None:
         done.put(carry_out(job, processor=processor, deadline=deadline))
 
-    with ThreadPoolExecutor(max_workers=max(1, min(calls_at_once, len(jobs)))) as threads:
+    threads = ThreadPoolExecutor(max_workers=max(1, min(calls_at_once, len(jobs))))
+    try:
         for job in jobs:
             threads.submit(carry, job)
         waiting = len(jobs)
@@ -70,6 +74,9 @@ def perform(
             waiting -= len(group)
             if group:
                 yield group
+    finally:
+        # Whoever cannot write outcomes down must not let more of them happen.
+        threads.shutdown(wait=True, cancel_futures=True)
 
 
 def carry_out(job: Job, *, processor: Processor, deadline: float) -> Outcome:
@@ -77,13 +84,15 @@ def carry_out(job: Job, *, processor: Processor, deadline: float) -> Outcome:
     if job.order is None:
         return _outcome(job, Verdict.MISCONFIGURED, reason="the company has no processor key")
     if time.monotonic() >= deadline:
-        return _outcome(job, Verdict.NOT_SENT, reason="the batch ran out of time")
+        return _outcome(
+            job, Verdict.NOT_SENT, code=DEADLINE, reason="the batch ran out of time"
+        )
     try:
         receipt = _receipt(job, job.order, processor=processor)
     except ProcessorError as error:
         return _failure(job, error)
     except Exception as error:  # noqa: BLE001  # A processor's own bug: nothing is known, so look it up later.
-        return _outcome(job, Verdict.UNKNOWN, reason=f"{type(error).__name__}: {error}"[:500])
+        return _outcome(job, Verdict.UNKNOWN, reason=told(error))
     if receipt is None:
         return _outcome(job, Verdict.ABSENT, reason="the processor does not know it")
     return evidence(job, receipt)
@@ -95,8 +104,8 @@ def evidence(job: Job, receipt: Receipt) -> Outcome:
         transaction_id=job.transaction_id,
         verdict=VERDICTS[receipt.status],
         uri=receipt.uri,
-        code=receipt.code,
-        reason=receipt.reason,
+        code=kept(receipt.code, limit=CODE_LIMIT),
+        reason=kept(receipt.reason),
         hard=receipt.hard,
     )
 
@@ -105,21 +114,29 @@ def _receipt(job: Job, order: Order, *, processor: Processor) -> Receipt | None:
     """Look before sending where it may have been sent; None is "not there, not sent"."""
     if not job.look:
         return processor.submit(order)
-    if job.uri:
-        return processor.fetch(account=order.account, uri=job.uri)
-    found = processor.find(order)
-    if found is None and job.resend:
+    found = _looked_up(job, order, processor=processor)
+    if found is None and job.resend and not job.uri:
         return processor.submit(order)
     return found
 
 
+def _looked_up(job: Job, order: Order, *, processor: Processor) -> Receipt | None:
+    """Return what the processor has; a refused question proves nothing about the payment."""
+    try:
+        if job.uri:
+            return processor.fetch(account=order.account, uri=job.uri)
+        return processor.find(order)
+    except NotFound:
+        return None
+    except (Rejected, KeyConflict) as error:
+        raise Unknown(error.reason, error.code) from error
+
+
 def _failure(job: Job, error: ProcessorError) -> Outcome:
-    """Translate an error; what was looked up stays unknown unless the answer is a proof."""
+    """Translate an error into what it leaves us knowing."""
     verdict = next(
         (verdict for kind, verdict in FAILURES if isinstance(error, kind)), Verdict.UNKNOWN
     )
-    if isinstance(error, NotFound) and job.look:
-        verdict = Verdict.ABSENT
     return _outcome(
         job,
         verdict,
@@ -150,8 +167,8 @@ def _outcome(
     return Outcome(
         transaction_id=job.transaction_id,
         verdict=verdict,
-        reason=reason,
-        code=code,
+        reason=kept(reason),
+        code=kept(code, limit=CODE_LIMIT),
         retry_after_seconds=retry_after_seconds,
     )
 

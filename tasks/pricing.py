@@ -7,14 +7,17 @@ Every line keeps its inputs, formula and rounding, so that an invoice can explai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from core import check
+from core.foreign import told
+from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT, Money
 from tasks import kinds
-from tasks.limit import TooSlow, limited
+from tasks.limit import Raised, TooSlow, within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 500  # An invoice that nobody can read explains nothing.
 DESCRIPTION_LIMIT = 200
+INPUT_NAME_LIMIT = 80
+INPUT_LIMIT = 500
 
 Quantity = int | Decimal
 
@@ -101,18 +106,24 @@ def price(name: str, context: Context, *, limit_seconds: float) -> tuple[Line, .
 
     Raises PricingFailed with a sentence for people, whatever the code did.
     """
-    frozen = MappingProxyType(dict(context.params))
+    # An own copy each time: what one pricing changes, if it finds a way, no other one sees.
+    own = replace(context, params=_frozen(context.params), metered=_frozen(context.metered))
+
+    def work() -> tuple[Line, ...]:
+        # Reading the answer runs foreign code as well.
+        answer = kinds.find(name).task().price(own)
+        return checked(name, answer, currency=context.currency)
+
     try:
-        task = kinds.find(name).task()
-        with limited(limit_seconds):
-            answer = task.price(_with_params(context, frozen))
+        return within(limit_seconds, work)
     except TooSlow as slow:
         message = f"task {name}: took longer than {limit_seconds:g} seconds"
         raise PricingFailed(message) from slow
-    except Exception as error:  # Foreign code may raise anything; it must park only itself.
-        message = f"task {name}: {type(error).__name__}: {error}"[:500]
-        raise PricingFailed(message) from error
-    return checked(name, answer, currency=context.currency)
+    except Raised as raised:
+        if isinstance(raised.error, PricingFailed):
+            raise raised.error from None
+        message = f"task {name}: {told(raised.error)}"
+        raise PricingFailed(message) from raised.error
 
 
 def checked(name: str, answer: object, *, currency: str) -> tuple[Line, ...]:
@@ -136,16 +147,29 @@ def _checked_line(name: str, line: object, *, currency: str) -> Line:
     if line.amount.currency != currency:
         message = f"task {name}: priced in {line.amount.currency}; {currency} is needed"
         raise PricingFailed(message)
-    if not isinstance(line.description, str) or len(line.description) > DESCRIPTION_LIMIT:
-        message = f"task {name}: a description is text of at most {DESCRIPTION_LIMIT} characters"
-        raise PricingFailed(message)
-    if not all(isinstance(value, (str, int)) for value in line.inputs.values()):
-        message = f"task {name}: the inputs of a line are texts and whole numbers"
-        raise PricingFailed(message)
+    try:
+        check.text("description", line.description, limit=DESCRIPTION_LIMIT)
+        for field_name, value in line.inputs.items():
+            _check_input(field_name, value)
+    except Invalid as invalid:
+        message = f"task {name}: a line's {invalid}"
+        raise PricingFailed(message) from invalid
     return line
 
 
-def _with_params(context: Context, params: Mapping[str, Any]) -> Context:
-    names = context.__slots__
-    values = {name: getattr(context, name) for name in names} | {"params": params}
-    return Context(**values)
+def _check_input(name: object, value: object) -> None:
+    """Refuse what the trail could not hold: its text is canonical JSON."""
+    check.text("inputs", name, limit=INPUT_NAME_LIMIT, is_required=True)
+    if isinstance(value, str):
+        check.text(f"inputs.{name}", value, limit=INPUT_LIMIT)
+    else:
+        check.whole(f"inputs.{name}", value, minimum=-LARGEST_AMOUNT, maximum=LARGEST_AMOUNT)
+
+
+def _frozen(value: Any) -> Any:  # Any JSON value.
+    """Return an own copy that cannot be changed, all the way down: mappings and tuples."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
+    if isinstance(value, list):
+        return tuple(_frozen(inner) for inner in value)
+    return value
