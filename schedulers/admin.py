@@ -9,7 +9,7 @@ from django.contrib import admin
 from accounts.admin import CompanyFilter, CurrencyFilter
 from audit.admin import events_of_subject
 from audit.read_only import ReadOnly, link, one_of, searched
-from audit.shown import EMPTY, badge_column, json_column, money
+from audit.shown import EMPTY, badge_column, instant, json_column, money
 from core.ids import PREFIXES
 from invoices.admin import DIRECTIONS, invoices_table
 from invoices.models import AuditFeed
@@ -59,10 +59,17 @@ class SchedulerAdmin(ReadOnly):
             "When",
             {
                 "fields": (
-                    *("how_often", "next_due", "occurrence", "started_at", "trial_ends_at"),
-                    *("anchor_at", "anchor_occurrence", "time_zone", "month_end", "shift"),
-                    *("ends_after", "cancel_at", "canceled_at"),
+                    ("how_often", "next_due"),
+                    ("started_at", "trial_ends_at", "occurrence"),
+                    ("ends_after", "cancel_at", "canceled_at"),
                 )
+            },
+        ),
+        (
+            "Calendar",
+            {
+                "fields": ("anchor_at", "anchor_occurrence", "time_zone", "month_end", "shift"),
+                "classes": ("collapse",),
             },
         ),
         (
@@ -71,10 +78,17 @@ class SchedulerAdmin(ReadOnly):
                 "fields": (
                     *("catch_up", "without_instrument", "retry", "statement_text"),
                     *("afterwards", "started_by", "role"),
-                )
+                ),
+                "classes": ("collapse",),
             },
         ),
-        ("More", {"fields": ("external_id", "version", "created_at", "updated_at")}),
+        (
+            "More",
+            {
+                "fields": ("external_id", "version", "created_at", "updated_at"),
+                "classes": ("collapse",),
+            },
+        ),
     )
     state_badge = badge_column("state")
     parameters = json_column("params", label="parameters")
@@ -115,9 +129,9 @@ class SchedulerAdmin(ReadOnly):
         return every(row.frequency, row.interval, row.rule)
 
     @admin.display(description="next due", ordering="next_run_at")
-    def next_due(self, row: Scheduler) -> object:
+    def next_due(self, row: Scheduler) -> str:
         """Show when it runs next; one that does not tick has no such day."""
-        return row.next_run_at if row.state in TICKING else EMPTY
+        return instant(row.next_run_at) if row.state in TICKING else EMPTY
 
     def tables(self, obj: Scheduler) -> list[Table]:
         """List its invoices and its events, the newest first."""

@@ -134,8 +134,7 @@ def _begin(
             feeds,
             heads={due.trail_id: Head(due.head_seq, due.head_hash) for due in dues},
             now=now,
-            lease_token=payments.token(),
-            lease_seconds=limits.lease_seconds,
+            lease=payments.Lease(token=payments.token(), seconds=limits.lease_seconds),
             listeners=listeners_among({due.company_id for due in dues}),
             after=[*voided, *(fact for advance in advances for fact in advance.facts)],
         )

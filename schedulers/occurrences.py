@@ -6,7 +6,7 @@ build    the feeds of a decision, once their lines are priced
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -148,18 +148,18 @@ def _caught_up(due: Due, timer: Timer, *, now: datetime) -> Decision:
         return _stopped(due, "ended", "its last occurrence was passed over")
     rule = "each" if following > now else _rule(due, timer, place, now=now)
     if rule == "each":
-        return _moved(due, timer, count=1, left=left, opens=(due.occurrence,), following=following)
+        moved = _moved(due, count=1, left=left, following=following)
+        return replace(moved, opens=(due.occurrence,))
     count = min(left, timer.count_until(now, place))
     if count > MOST_MISSED:
         raise Invalid(catch_up=f"more than {MOST_MISSED} occurrences were missed")
     missed = tuple(range(due.occurrence, due.occurrence + count))
+    moved = _moved(due, count=count, left=left, following=timer.run_at(place + count))
     if rule == "latest":
-        return _moved(due, timer, count=count, left=left, opens=missed[-1:], skipped=missed[:-1])
+        return replace(moved, opens=missed[-1:], skipped=missed[:-1])
     if rule == "collapse":
-        return _moved(
-            due, timer, count=count, left=left, opens=missed, skipped=missed[:-1], collapse=True
-        )
-    return _moved(due, timer, count=count, left=left, opens=missed, draft=True)
+        return replace(moved, opens=missed, skipped=missed[:-1], collapse=True)
+    return replace(moved, opens=missed, draft=True)
 
 
 def _rule(due: Due, timer: Timer, place: int, *, now: datetime) -> str:
@@ -170,28 +170,13 @@ def _rule(due: Due, timer: Timer, place: int, *, now: datetime) -> str:
     return "hold" if now - due.next_run_at > max(GRACE, period) else "each"
 
 
-def _moved(  # noqa: PLR0913  # The parts of a decision.
-    due: Due,
-    timer: Timer,
-    *,
-    count: int,
-    left: int,
-    opens: tuple[int, ...],
-    skipped: tuple[int, ...] = (),
-    draft: bool = False,
-    collapse: bool = False,
-    following: datetime | None = None,
-) -> Decision:
-    place = due.occurrence - due.anchor_occurrence
+def _moved(due: Due, *, count: int, left: int, following: datetime) -> Decision:
+    """Return where it stands after so many occurrences; what opens is for the caller to add."""
     state = "active" if due.state == "trialing" else due.state
     return Decision(
         due=due,
-        opens=opens,
-        draft=draft,
-        collapse=collapse,
-        skipped=skipped,
         occurrence=due.occurrence + count,
-        next_run_at=following or timer.run_at(place + count),
+        next_run_at=following,
         state="ended" if count >= left else state,
     )
 

@@ -6,9 +6,11 @@ fetched with the company's own key, and only what was fetched is believed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
+import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
@@ -19,19 +21,23 @@ from accounts.open import account_of
 from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
 from invoices.models import Transaction
-from processors.base import NotFound, ProcessorError
+from processors.base import NotFound, ProcessorError, Rejected
 from schedulers import cycle
 from webhooks.models import Inbound
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from processors.base import Event, Processor, Receipt
     from schedulers.limits import Limits
 
+log = logging.getLogger(__name__)
+
 FETCH_SECONDS = 3  # The sender waits for our answer; what takes longer is swept.
 EVENT_ID = re.compile(r"[A-Za-z0-9]{1,64}")  # It goes into an address, so nothing else may.
-SWEEP_LIMIT = 200
+SWEEP_LIMIT = 200  # A sweep must end well before the next one begins.
+FAILURES_TO_LEAVE = 3  # One may be this event's own; so many mean that nobody answers.
 
 OK = "ok"
 IGNORE = "ignore"
@@ -57,16 +63,19 @@ def receive(
     """
     company = _company(company_guid, key)
     event_id = event_of(raw)
+    digest = hashlib.sha256(raw).hexdigest()
     inbound, _ = Inbound.objects.get_or_create(
         processor=processor.name,
         company=company,
         event_id=event_id,
         defaults={
             "received_at": now,
-            "body_sha256": hashlib.sha256(raw).hexdigest(),
+            "body_sha256": digest,
             "raw": raw.decode("utf-8", "replace").replace("\0", ""),
         },
     )
+    if inbound.body_sha256 != digest:
+        log.warning("event %s of %s came again with another body", event_id, company.guid)
     if inbound.done_at is not None and inbound.result == OK:
         return OK  # Told before; telling it again changes nothing.
     try:
@@ -86,19 +95,38 @@ def finish(inbound: Inbound, event: Event | None, *, now: datetime, limits: Limi
 
 
 def sweep(*, processor: Processor, now: datetime, limits: Limits) -> int:
-    """Finish callbacks that were stored and not yet applied; returns how many there were."""
-    waiting = Inbound.objects.filter(done_at__isnull=True).select_related("company")
-    found = list(waiting.order_by("received_at")[:SWEEP_LIMIT])
-    for inbound in found:
-        try:
-            company = inbound.company
-            event = _fetched(company, inbound.event_id, processor)
-            finish(inbound, event, now=now, limits=limits)
-        except Invalid:
-            continue  # Nobody knows it; that is noted on it.
-        except ProcessorError:
-            continue  # Out of reach: the next sweep asks again.
-    return len(found)
+    """Finish callbacks that were stored and not yet applied; returns how many were looked at.
+
+    Each company with some gets its share, and one whose processor is out of reach is left after a
+    few failures, so that it keeps nobody else waiting. In no order: the fetched state is what
+    counts, and one that cannot be fetched must not stand before the others for ever.
+    """
+    waiting = Inbound.objects.filter(processor=processor.name, done_at__isnull=True)
+    companies = list(waiting.values_list("company", flat=True).distinct()[:SWEEP_LIMIT])
+    share = SWEEP_LIMIT // max(1, len(companies))
+    looked_at = 0
+    for company in companies:
+        failures = 0
+        some = waiting.filter(company=company).select_related("company").order_by("?")
+        for inbound in some[:share]:
+            looked_at += 1
+            failures += not _swept(inbound, processor=processor, now=now, limits=limits)
+            if failures == FAILURES_TO_LEAVE:
+                break
+    return looked_at
+
+
+def _swept(inbound: Inbound, *, processor: Processor, now: datetime, limits: Limits) -> bool:
+    """Finish one; returns False where nobody could be asked, so that the next sweep asks again."""
+    try:
+        event = _fetched(inbound.company, inbound.event_id, processor)
+    except Rejected:
+        event = None  # It will be refused for ever, which comes down to an event that is not there.
+    except (Invalid, ProcessorError):
+        return False  # The company has no key, or the processor is out of reach.
+    with contextlib.suppress(Invalid):  # Nobody knows it; that is noted on it.
+        finish(inbound, event, now=now, limits=limits)
+    return True
 
 
 def event_of(raw: bytes) -> str:
@@ -130,11 +158,17 @@ def _company(company_guid: str, key: str) -> Company:
     return company
 
 
-def _fetched_soon(company: Company, event_id: str, processor: Processor) -> Event | None:
+def _fetched_soon(
+    company: Company,
+    event_id: str,
+    processor: Processor,
+    *,
+    patience_seconds: float = FETCH_SECONDS,
+) -> Event | None:
     """Fetch within the sender's patience; raises TooLate, and the event waits for the sweep."""
     threads = ThreadPoolExecutor(max_workers=1)
     try:
-        return threads.submit(_fetched, company, event_id, processor).result(FETCH_SECONDS)
+        return threads.submit(_fetched, company, event_id, processor).result(patience_seconds)
     except ProcessorError as error:
         raise TooLate from error
     finally:
@@ -159,7 +193,7 @@ def _applied(company: Company, event: Event, now: datetime, limits: Limits) -> s
     return OK
 
 
-def _transaction(company: Company, receipt: Receipt) -> Any:  # A UUID or None.
+def _transaction(company: Company, receipt: Receipt) -> UUID | None:
     """Return the id of the attempt that an object belongs to: by its key, or by its address."""
     of_company = Transaction.objects.filter(company=company).values_list("pk", flat=True)
     found = of_company.filter(key=receipt.key).first() if receipt.key else None

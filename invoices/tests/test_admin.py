@@ -1,7 +1,5 @@
 """How a merchant reads an invoice and its payments."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -10,8 +8,6 @@ from audit.shown import badge, money
 from conftest import subscribe, tick
 from invoices.models import AuditFeed, Transaction
 from processors.memory import Declined
-
-LATER = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -45,7 +41,12 @@ def test_an_invoice_shows_its_money_lines_attempts_and_events(browser, feed):
     lines, attempts, events = answer.context["tables"]
     assert lines.rows == (("the goat - silver", "-", money(100, "USD")),)
     assert [row[2] for row in attempts.rows] == [badge("declined"), badge("queued")]
-    assert [row[1] for row in events.rows] == ["invoice.opened", "debit.declined", "debit.queued"]
+    assert [row[1] for row in events.rows] == [
+        "invoice.opened",
+        "debit.declined",
+        "debit.queued",
+        "scheduler.past_due",
+    ]
     assert money(100, "USD") in answer.content.decode()
 
 
@@ -65,7 +66,7 @@ def test_an_attempt_shows_why_it_failed(browser, feed):
     assert [row[1:] for row in failures.rows] == [
         ("declined", "card-declined", "The card has no limit left")
     ]
-    assert [row[1] for row in events.rows] == ["debit.declined"]
+    assert [row[1] for row in events.rows] == ["debit.declined", "debit.queued"]
 
 
 def test_invoices_are_found_by_whatever_names_them(browser, feed, goat, bob, memory, now):
@@ -94,22 +95,14 @@ def test_transactions_are_found_by_key_and_by_what_the_processor_calls_them(brow
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        *(("state=open", 1), ("state=settled", 1), ("state=parked", 0)),
-        *(("direction=debit", 2), ("direction=credit", 0), ("due_at__month=1", 1)),
+        *(("state=open", 1), ("state=settled", 0), ("direction=debit", 1), ("direction=credit", 0)),
+        *(("due_at__year=2026&due_at__month=1", 1), ("due_at__year=2026&due_at__month=2", 0)),
     ],
 )
-def test_invoices_are_filtered(browser, feed, goat, bob, memory, query, count):
-    subscribe(goat, bob, now=LATER)
-    tick(memory, now=LATER - timedelta(seconds=1))
-    tick(memory, now=LATER)
-    address = "/admin/billy_invoices/auditfeed/"
-    alices_second = AuditFeed.objects.filter(trail=feed.trail, occurrence=1)
+def test_invoices_are_filtered(browser, feed, query, count):
+    answer = browser.get(f"/admin/billy_invoices/auditfeed/?{query}")
 
-    answer = browser.get(f"{address}?{query}&customer__trail__id__exact=")
-    plain = browser.get(f"{address}?{query}")
-
-    assert answer.status_code in {302, 400}
-    assert plain.context["cl"].queryset.exclude(pk__in=alices_second).count() == count
+    assert answer.context["cl"].result_count == count
 
 
 @pytest.mark.parametrize(

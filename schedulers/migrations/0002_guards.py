@@ -26,6 +26,9 @@ CREATE TRIGGER scheduler_moves BEFORE UPDATE ON {TABLE} FOR EACH ROW
 CREATE TRIGGER scheduler_forward BEFORE UPDATE ON {TABLE} FOR EACH ROW
     WHEN (NEW.occurrence < OLD.occurrence)
     EXECUTE FUNCTION billy_refuse('the counter never restarts');
+ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER scheduler_kept;
+ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER scheduler_moves;
+ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER scheduler_forward;
 """
 BACKWARD = f"""
 DROP TRIGGER scheduler_forward ON {TABLE};

@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 
-from audit.shown import badge, money
+from audit.shown import badge, instant, money
 from conftest import subscribe, tick
 from schedulers.models import Scheduler
 
@@ -50,7 +50,7 @@ def test_what_does_not_tick_is_never_due(page, goat, alice, now):
 
     scheduler.state = "paused"
 
-    assert ticking == scheduler.next_run_at
+    assert ticking == instant(scheduler.next_run_at)
     assert page.next_due(scheduler) == "-"
 
 

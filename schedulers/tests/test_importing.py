@@ -193,6 +193,21 @@ def test_a_row_becomes_a_customer_a_plan_an_instrument_and_a_scheduler(marketpla
     assert "invoice" == scheduler.without_instrument
 
 
+PREFIXES = {
+    2: "amount: must be a whole number of minor units",
+    4: "row: is no CSV",
+    5: "funding_instrument_uri: is not known to the processor",
+    6: "funding_instrument: cannot be charged",
+    8: "funding_instrument_uri: ",
+    9: "external_id: is already on line 3",
+    10: "currency: is USD in the plan of this name",
+    11: "frequency: is monthly in the plan of this name",
+    12: "direction: is debit in the plan of this name",
+    13: "anchor_at",
+    14: "occurrence",
+}
+
+
 @pytest.mark.django_db
 def test_bad_rows_are_named_by_their_line_and_the_rest_goes_in(marketplace, strict, now):
     card, unverified = strict.add_card(), strict.add_bank_account(can_debit=False)
@@ -216,38 +231,11 @@ def test_bad_rows_are_named_by_their_line_and_the_rest_goes_in(marketplace, stri
     added, known, refused = taken(rows, marketplace, strict, now=now)
 
     assert (3, 0) == (added, known)
-    assert {
-        2: "amount: must be a whole number of minor units",
-        4: "row: is no CSV",
-        5: "funding_instrument_uri: is not known to the processor",
-        6: "funding_instrument: cannot be charged",
-        8: "funding_instrument_uri: ",
-        9: "external_id: is already on line 3",
-        10: "currency: is USD in the plan of this name",
-        11: "frequency: is monthly in the plan of this name",
-        12: "direction: is debit in the plan of this name",
-        13: "anchor_at",
-        14: "occurrence",
-    } == {line: refused[line][: len(words)] for line, words in PREFIXES.items()}
+    assert PREFIXES == {line: refused[line][: len(words)] for line, words in PREFIXES.items()}
     assert len(refused) == len(PREFIXES)
     assert ["sub-14", "sub-2", "sub-6"] == sorted(
         Scheduler.objects.values_list("external_id", flat=True)
     )
-
-
-PREFIXES = {
-    2: "amount: must be a whole number of minor units",
-    4: "row: is no CSV",
-    5: "funding_instrument_uri: is not known to the processor",
-    6: "funding_instrument: cannot be charged",
-    8: "funding_instrument_uri: ",
-    9: "external_id: is already on line 3",
-    10: "currency: is USD in the plan of this name",
-    11: "frequency: is monthly in the plan of this name",
-    12: "direction: is debit in the plan of this name",
-    13: "anchor_at",
-    14: "occurrence",
-}
 
 
 @pytest.mark.django_db

@@ -1,22 +1,24 @@
 """One bad row must not sink the batch: it parks itself, and the others settle in the same tick."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from accounts.models import Customer
 from audit.chain import Fact
 from audit.models import AuditEvent
 from audit.record import heads, record
-from conftest import change, subscribe, tick
+from conftest import change, crowd, hasten, subscribe, sweep, tick
 from core.frequency import Frequency
 from core.ids import uuid7
 from core.money import LARGEST_AMOUNT
 from invoices.models import AuditFeed, Transaction
 from invoices.naming import charge_key
 from plans.models import Plan
-from processors.memory import Memory
+from processors.base import Status
+from processors.memory import Memory, Pending
+from schedulers import rules
 from schedulers.models import Scheduler
 
 pytestmark = pytest.mark.django_db
@@ -81,9 +83,10 @@ def key_is_taken(scheduler):
         attempt=1,
     )
     change(
-        "INSERT INTO billy_invoices_transaction SELECT (jsonb_populate_record(a, jsonb_build_object("
-        "'id', %s::text, 'attempt', 9, 'state', 'voided', 'key', %s::text,"
-        " 'processor_uri', null))).* FROM billy_invoices_transaction a LIMIT 1",
+        "INSERT INTO billy_invoices_transaction"
+        " SELECT (jsonb_populate_record(a, jsonb_build_object('id', %s::text, 'attempt', 9,"
+        " 'state', 'voided', 'key', %s::text, 'processor_uri', null))).*"
+        " FROM billy_invoices_transaction a LIMIT 1",
         [str(uuid7(now=scheduler.created_at)), key],
     )
 
@@ -105,45 +108,6 @@ POISONS = {
     "a key that is taken": key_is_taken,
 }
 HARMLESS = {"parameters that are none"}  # A fixed price has no use for them.
-
-
-def crowd(plan, memory, *, count, now):
-    """Put this many customers with cards on a plan, in sets."""
-    from accounts.models import FundingInstrument
-    from schedulers import subscribe as subscribing
-
-    company = plan.company
-    customers = [
-        Customer.drafted(
-            name=f"{number}", email="", external_id=None, time_zone="", company=company, now=now
-        )
-        for number in range(count)
-    ]
-    Customer.insert(customers, now=now)
-    cards = [
-        FundingInstrument(
-            id=uuid7(now=now),
-            company=company,
-            customer=customer,
-            uri=memory.add_card(),
-            kind="card",
-            label="Visa xx1111",
-            can_debit=True,
-            can_credit=False,
-            created_at=now,
-            updated_at=now,
-        )
-        for customer in customers
-    ]
-    FundingInstrument.objects.bulk_create(cards)
-    drafts = [
-        subscribing.drafted(
-            subscribing.Subscription(plan=plan, customer=customer, instrument=card), now=now
-        )
-        for customer, card in zip(customers, cards, strict=True)
-    ]
-    subscribing.insert(drafts, now=now)
-    return drafts
 
 
 @pytest.mark.parametrize("poison", POISONS)
@@ -229,8 +193,6 @@ class Twin(Memory):
         self.inner = memory
 
     def submit(self, order):
-        from dataclasses import replace
-
         receipt = self.inner.submit(order)
         self.answers.append(receipt)
         return replace(receipt, uri=self.answers[0].uri) if len(self.answers) == 5 else receipt
@@ -239,12 +201,6 @@ class Twin(Memory):
 def test_a_pending_payment_whose_object_changed_its_name_does_not_stop_the_sweep(
     goat, bob, alice, now
 ):
-    from dataclasses import replace
-
-    from conftest import hasten, sweep
-    from processors.base import Status
-    from processors.memory import Pending
-
     memory = Memory(script=[Pending, Pending])
     subscribe(goat, bob, now=now)
     subscribe(goat, alice, now=now)
@@ -266,8 +222,6 @@ def test_a_pending_payment_whose_object_changed_its_name_does_not_stop_the_sweep
 
 
 def test_a_parked_scheduler_goes_on_once_a_person_has_looked(goat, alice, memory, now):
-    from schedulers import rules
-
     scheduler = subscribe(goat, alice, now=now)
     set_columns(time_zone="Mars/Olympus")(scheduler)
     tick(memory, now=now)
@@ -277,5 +231,3 @@ def test_a_parked_scheduler_goes_on_once_a_person_has_looked(goat, alice, memory
     tick(memory, now=now)
 
     assert (AuditFeed.objects.get().state, memory.sum()) == ("settled", 100)
-
-

@@ -30,6 +30,7 @@ from tasks.outcome import Verdict
 
 pytestmark = pytest.mark.django_db
 
+
 def charged_with(answer, goat, alice, *, now):
     """Charge Alice once, with this answer of the processor; returns it, her attempt and feed."""
     memory = Memory(script=[answer])
