@@ -43,6 +43,8 @@ def enter(argv: Sequence[str]) -> None:
         return
     if _is_stale():
         _build_alone()
+    elif inside:
+        sys.exit(f"billy: {ENVIRONMENT} holds no Django: remove that folder and run this again")
     _go_on_inside(argv)
 
 
@@ -118,7 +120,7 @@ def _build() -> None:
         pip = _make_environment() if clear else [str(PYTHON), "-m", "pip"]
     except OSError as error:
         sys.exit(f"billy: {ENVIRONMENT} cannot be made: {error}")
-    command = [*pip, "install", "--quiet", "--require-hashes", "--requirement", str(LOCK_FILE)]
+    command = [*pip, "install", "-qq", "--require-hashes", "--requirement", str(LOCK_FILE)]
     if subprocess.run([*command, *_quietly()], check=False).returncode != 0:
         sys.exit("billy: pip could not install the packages (its own words are above)")
     STAMP.write_text(_digest(), encoding="utf-8")

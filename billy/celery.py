@@ -59,6 +59,11 @@ app.conf.update(
             "schedule": settings.BILLY_SWEEP_SECONDS,
             "options": {"expires": SWEEP_LIFE_SECONDS},
         },
+        "callbacks": {
+            "task": "billy.callbacks",
+            "schedule": settings.BILLY_SWEEP_SECONDS,
+            "options": {"expires": SWEEP_LIFE_SECONDS},
+        },
     },
     timezone="UTC",
 )

@@ -55,6 +55,35 @@ FILE_NAMES: Final = frozenset(
 )
 
 
+def empty_names(environ: Mapping[str, str]) -> list[str]:
+    """Return our variables that are set to nothing; they count as not set.
+
+    A compose file hands over `NAME=` for each variable that its own environment lacks.
+    """
+    return [
+        name
+        for name, value in environ.items()
+        if not value.strip() and (name.startswith("BILLY_") or name in PLAIN_NAMES)
+    ]
+
+
+PLAIN_NAMES: Final = frozenset(
+    (
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "SECURE_SSL_REDIRECT",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "CELERY_BROKER_URL",
+        "LOG_LEVEL",
+        "TIME_ZONE",
+    )
+)
+
+
 def secret_values(environ: Mapping[str, str], *, strict: bool, local: Path) -> dict[str, str]:
     """Return SECRET_KEY, BILLY_ENCRYPTION_KEYS and BILLY_API_KEY_PEPPERS as text.
 
@@ -203,14 +232,16 @@ def database(url: str, *, statement_timeout_seconds: int) -> dict[str, Any]:
 
 
 def seconds_list(name: str, text: str) -> tuple[int, ...]:
-    """Read `2,10,60`: growing whole seconds, at least one of them."""
+    """Read `2,10,60x3`: growing whole seconds, at least one of them; `60x3` is three times 60."""
     try:
-        steps = tuple(int(part) for part in text.split(","))
+        pairs = [part.partition("x") for part in text.split(",")]
+        steps = [(int(seconds), int(times or 1)) for seconds, _, times in pairs]
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be whole seconds: 2,10,60") from error
-    if any(step < 1 for step in steps) or list(steps) != sorted(set(steps)):
-        raise ImproperlyConfigured(f"{name} must be growing whole seconds: 2,10,60")
-    return steps
+        raise ImproperlyConfigured(f"{name} must be whole seconds: 2,10,60x3") from error
+    seconds = [step for step, _ in steps]
+    if min(min(step) for step in steps) < 1 or seconds != sorted(set(seconds)):
+        raise ImproperlyConfigured(f"{name} must be growing whole seconds: 2,10,60x3")
+    return tuple(step for step, times in steps for _ in range(times))
 
 
 def check_between(name: str, value: float, *, low: float, high: float) -> None:

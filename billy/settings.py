@@ -20,12 +20,14 @@ from billy.places import CHECKOUT, VAR
 env = environs.Env()
 # Read once, with NAME_FILE resolved; environs itself reads nothing but os.environ.
 os.environ.update(environment.with_files(os.environ))
+for _name in environment.empty_names(os.environ):
+    del os.environ[_name]
 
 # --- Who may reach us, and with which secrets -------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-_debug_is_off = bool(os.environ.get("DEBUG")) and not DEBUG
-LOCAL = not os.environ.get("SECRET_KEY") and not _debug_is_off
+_debug_is_off = "DEBUG" in os.environ and not DEBUG
+LOCAL = "SECRET_KEY" not in os.environ and not _debug_is_off
 _production = not LOCAL and not DEBUG
 
 _secrets = environment.secret_values(os.environ, strict=_production, local=VAR / "secrets.json")
@@ -135,6 +137,7 @@ USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
+DATETIME_FORMAT = "j M Y, H:i"
 LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING").upper()
 LOGGING = {
     "version": 1,
@@ -142,7 +145,10 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"secrets": {"()": "billy.logs.WithoutSecrets"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Django's own handlers are replaced: one line, one place.
     "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
@@ -180,7 +186,7 @@ BILLY_PRICING_SECONDS = env.float("BILLY_PRICING_SECONDS", default=5.0)
 BILLY_BATCH_SIZE = env.int("BILLY_BATCH_SIZE", default=500)
 BILLY_CALLS_AT_ONCE = env.int("BILLY_CALLS_AT_ONCE", default=32)
 BILLY_LOOK_SECONDS = environment.seconds_list(
-    "BILLY_LOOK_SECONDS", env.str("BILLY_LOOK_SECONDS", default="2,10,60,300,900,3600")
+    "BILLY_LOOK_SECONDS", env.str("BILLY_LOOK_SECONDS", default="2,10,60,300,900,3600x24,86400x6")
 )
 BILLY_PENDING_LOOK_SECONDS = env.int("BILLY_PENDING_LOOK_SECONDS", default=3600)
 
@@ -193,8 +199,14 @@ for _name, _value, _low, _high in (
     # A job is killed after 90 seconds; a call must have ended well before.
     ("BILLY_CALL_TIMEOUT_SECONDS", BILLY_CALL_TIMEOUT_SECONDS, 0.05, 60),
     ("BILLY_PRICING_SECONDS", BILLY_PRICING_SECONDS, 0.01, 60),
-    # A lease that ends while its call may still be on the wire could pay twice.
-    ("BILLY_LEASE_SECONDS", BILLY_LEASE_SECONDS, BILLY_CALL_TIMEOUT_SECONDS + 2, 3600),
+    # A lease that ends while its call may still be on the wire could pay twice, and one that leaves
+    # no time to begin a call would never send anything.
+    (
+        "BILLY_LEASE_SECONDS",
+        BILLY_LEASE_SECONDS,
+        BILLY_CONNECT_TIMEOUT_SECONDS + BILLY_CALL_TIMEOUT_SECONDS + 3,
+        3600,
+    ),
     ("BILLY_BATCH_SIZE", BILLY_BATCH_SIZE, 1, 5000),
     ("BILLY_CALLS_AT_ONCE", BILLY_CALLS_AT_ONCE, 1, 200),
 ):

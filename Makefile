@@ -1,0 +1,61 @@
+# What developers do often. `make` lists it; `make check` is what CI runs.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test test-fast stories crash services lint types house fmt migrations lock check docs
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup:  ## Build .venv with everything that developers need, and the hooks of git
+	$(PYTHON) manage.py version
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/pre-commit install
+
+up:  ## Web, worker and sandbox on this machine; Ctrl-C ends all
+	$(PYTHON) manage.py quickstart
+
+demo:  ## The main job from end to end
+	$(PYTHON) manage.py demo
+
+test:  ## All tests but those that need Redis
+	$(PYTHON) manage.py test
+
+test-fast:  ## The tests of plain values and of the house; no database
+	$(PYTHON) manage.py test core tasks processors tests/test_house.py tests/test_tidy.py
+
+stories:  ## Months of billing through the doors
+	$(PYTHON) manage.py test -m stories
+
+crash:  ## A fault at every boundary
+	$(PYTHON) manage.py test -m crash
+
+services:  ## The tests with real Celery workers, on a Redis of their own
+	PYTHON=$(PYTHON) .ci/services
+
+lint:  ## Rules and format of the source
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:  ## Types, strictly
+	$(BIN)/mypy .
+
+house:  ## The order of the rooms
+	$(PYTHON) manage.py test tests/test_house.py tests/test_tidy.py
+
+fmt:  ## Format the source and mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+migrations:  ## Write the migrations that the models ask for
+	$(PYTHON) manage.py makemigrations
+
+lock:  ## Resolve requirements*.in anew, with hashes (needs uv, which nothing else does)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements.in --output-file requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
+
+docs:  ## Look for links that lead nowhere
+	$(PYTHON) manage.py test tests/test_docs.py
+
+check:  ## What CI runs
+	.ci/run
