@@ -1,0 +1,1 @@
+"""What can be done to each kind of resource: one file for each kind."""
