@@ -15,12 +15,13 @@ from django.db import connection
 from accounts import open as opening
 from accounts.models import Company, Customer, FundingInstrument
 from core.frequency import Frequency
+from core.ids import uuid7
 from invoices.models import AuditFeed
 from plans.models import Payout, Plan
 from processors.memory import Memory
 from schedulers import cycle
 from schedulers.limits import Limits
-from schedulers.subscribe import Subscription
+from schedulers.subscribe import Subscription, drafted, insert
 from schedulers.subscribe import subscribe as put_on
 
 NINE = time(9)
@@ -133,6 +134,40 @@ def open_feed(plan, customer, *, now, **terms):
     return AuditFeed.objects.get(trail_id=scheduler.pk)
 
 
+def crowd(plan, memory, *, count, now):
+    """Put this many customers with cards on a plan, in sets."""
+    company = plan.company
+    customers = [
+        Customer.drafted(
+            name=f"{number}", email="", external_id=None, time_zone="", company=company, now=now
+        )
+        for number in range(count)
+    ]
+    Customer.insert(customers, now=now)
+    cards = [
+        FundingInstrument(
+            id=uuid7(now=now),
+            company=company,
+            customer=customer,
+            uri=memory.add_card(),
+            kind="card",
+            label="Visa xx1111",
+            can_debit=True,
+            can_credit=False,
+            created_at=now,
+            updated_at=now,
+        )
+        for customer in customers
+    ]
+    FundingInstrument.objects.bulk_create(cards)
+    drafts = [
+        drafted(Subscription(plan=plan, customer=customer, instrument=card), now=now)
+        for customer, card in zip(customers, cards, strict=True)
+    ]
+    insert(drafts, now=now)
+    return drafts
+
+
 def tick(memory, *, now, **limits):
     """Run one batch; `limits` stand in place of those of production."""
     return cycle.tick(processor=memory, now=now, limits=LIMITS(**limits))
@@ -172,7 +207,10 @@ def hasten():
 
 def unpause():
     """Let the minute pass for which calls were stopped."""
-    change("UPDATE billy_accounts_company SET calls_paused_until = NULL")
+    change(
+        "UPDATE billy_accounts_company SET calls_paused_until = NULL"
+        " WHERE calls_paused_until < 'infinity'"
+    )
 
 
 def change(statement, parameters=()):

@@ -14,12 +14,15 @@ from accounts.secret import SecretField, fingerprints
 from audit.chain import Fact
 from audit.models import AuditTrail
 from audit.record import begin, record
+from audit.sets import once
 from core import check
 from core.ids import PREFIXES, api_key, guid, uuid7
+from core.invalid import Invalid
 
 SCOPES = ("read", "write", "money", "admin")
 NAME_LIMIT = 128
 EXTERNAL_LIMIT = 128
+EXTERNAL_ONCE = "billy_accounts_company_external_id_key"  # PostgreSQL's own name for it.
 
 
 class Company(models.Model):
@@ -50,35 +53,40 @@ class Company(models.Model):
         return self.name
 
     @classmethod
-    def create(  # noqa: PLR0913  # What a company is made of.
+    def create(
         cls,
         *,
         name: str,
         currency: str = "USD",
         time_zone: str = "UTC",
-        processor_url: str = "",
-        processor_key: str = "",
         external_id: str | None = None,
         now: datetime | None = None,
+        **processor: str,
     ) -> Company:
-        """Open a company, with its trail and its first event; raises Invalid."""
+        """Open a company, with its trail and its first event; raises Invalid.
+
+        `processor` may say `processor_url` and `processor_key`; without them nothing is charged.
+        """
         now = now or database_now()
         check.text("name", name, limit=NAME_LIMIT)
         check.currency("currency", currency)
         check.zone("time_zone", time_zone)
+        if external_id is not None:
+            check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
+        if not set(processor) <= {"processor_url", "processor_key"}:
+            raise Invalid(dict.fromkeys(processor, "is not a term of a company"))
         company = cls(
             pk=uuid7(now=now),
-            external_id=external_id,
+            external_id=external_id or None,
             name=name,
             currency=currency,
             time_zone=time_zone,
-            processor_url=processor_url,
-            processor_key=processor_key,
             callback_key=api_key(),
             created_at=now,
             updated_at=now,
+            **processor,
         )
-        with transaction.atomic():
+        with once(EXTERNAL_ONCE, external_id="is the name of another company"):
             Installation.ensure(now=now)
             heads = begin([(company.pk, company.pk, "company")])
             company.save(force_insert=True)
@@ -212,7 +220,7 @@ class Customer(models.Model):
             company=company,
             now=now,
         )
-        with transaction.atomic():
+        with once("customer_external_once", external_id="is the name of another customer"):
             cls.insert([customer], now=now)
         return customer
 

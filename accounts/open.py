@@ -77,6 +77,7 @@ def instruments(
     AssertionError inside a transaction: a lock must not wait for a network.
     """
     assert not connection.in_atomic_block, "associate instruments before the transaction"  # noqa: S101
+    accounts = {customer.company_id: _account(customer.company) for customer, _ in wanted}
     known = _known(wanted)
     results: dict[int, FundingInstrument | Invalid | Association] = {}
     unknown: list[int] = []
@@ -90,7 +91,12 @@ def instruments(
             results[position] = there
     with ThreadPoolExecutor(max_workers=max(1, calls_at_once)) as threads:
         answers = threads.map(
-            lambda position: _associate(*wanted[position], processor=processor), unknown
+            lambda position: _associate(
+                *wanted[position],
+                account=accounts[wanted[position][0].company_id],
+                processor=processor,
+            ),
+            unknown,
         )
         results |= dict(zip(unknown, answers, strict=True))
     return _written([results[position] for position in range(len(wanted))], now=now)
@@ -106,12 +112,25 @@ def _known(
     return {(each.company_id, each.uri): each for each in found}
 
 
-def _associate(customer: Customer, uri: str, *, processor: Processor) -> Association | Invalid:
-    """Ask and associate over the wire; everything that can go wrong names the field."""
+def _account(company: Company) -> Account | Invalid:
+    try:
+        return account_of(company)
+    except Invalid as invalid:
+        return invalid
+
+
+def _associate(
+    customer: Customer, uri: str, *, account: Account | Invalid, processor: Processor
+) -> Association | Invalid:
+    """Ask and associate over the wire; everything that can go wrong names the field.
+
+    It runs in threads, which must not touch the database: each would open a connection.
+    """
+    if isinstance(account, Invalid):
+        return account
     if not uri.startswith("/") or len(uri) > URI_LIMIT:
         return Invalid({FIELD: "must begin with / as the processor names it, such as /cards/CC…"})
     try:
-        account = account_of(customer.company)
         found = processor.instrument(account=account, uri=uri)
         customer_uri = customer.processor_uri or processor.create_customer(
             account=account,
@@ -122,8 +141,6 @@ def _associate(customer: Customer, uri: str, *, processor: Processor) -> Associa
         )
         if found.customer_uri != customer_uri:
             processor.associate(account=account, instrument_uri=uri, customer_uri=customer_uri)
-    except Invalid as invalid:
-        return invalid
     except NotFound:
         return Invalid({FIELD: "is not known to the processor"})
     except Rejected as rejected:
@@ -138,20 +155,35 @@ def _associate(customer: Customer, uri: str, *, processor: Processor) -> Associa
 def _written(
     results: list[FundingInstrument | Invalid | Association], *, now: datetime
 ) -> list[FundingInstrument | Invalid]:
-    """Write the associations in one transaction; one that somebody else took is Invalid."""
+    """Write the associations in one transaction; one that somebody else took is Invalid.
+
+    Where another process wrote the same one meanwhile, or the processor calls it by another uri
+    than the one asked for, the row that is there is the answer.
+    """
     new = [each for each in results if isinstance(each, Association)]
     try:
         with transaction.atomic():
             rows = _insert(new, now=now)
     except IntegrityError:
-        if len(new) == 1:
-            return [Invalid({FIELD: "belongs to another customer"})]
         return [
-            _written([each], now=now)[0] if isinstance(each, Association) else each
+            _written_alone(each, now=now) if isinstance(each, Association) else each
             for each in results
         ]
     made = iter(rows)
     return [next(made) if isinstance(each, Association) else each for each in results]
+
+
+def _written_alone(new: Association, *, now: datetime) -> FundingInstrument | Invalid:
+    try:
+        with transaction.atomic():
+            return _insert([new], now=now)[0]
+    except IntegrityError:
+        there = FundingInstrument.objects.filter(
+            company=new.customer.company_id, uri=new.instrument.uri
+        ).first()
+        if there is None or there.customer_id != new.customer.pk:
+            return Invalid({FIELD: "belongs to another customer"})
+        return there
 
 
 def _insert(new: Sequence[Association], *, now: datetime) -> list[FundingInstrument]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
-import processors
 from accounts import open as opening
 from accounts.clock import database_now
 from accounts.models import FundingInstrument
-from core import check
-from core.ids import uuid7
 from core.invalid import Invalid
+from schedulers import limits, usage
 from schedulers.models import Scheduler, Usage
-from schedulers.subscribe import Subscription
+from schedulers.subscribe import Subscription, drafted
 from schedulers.subscribe import subscribe as _subscribe
+from schedulers.usage import Used
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from accounts.models import Customer
     from plans.models import Plan
 
@@ -41,18 +38,17 @@ def subscribe(
     retry_policy, follow_ups (see `schedulers.subscribe.Subscription`). Raises Invalid.
     """
     now = now or database_now()
-    unknown = set(terms) - set(Subscription.__slots__)
+    unknown = set(terms) - TERMS
     if unknown:
         raise Invalid(dict.fromkeys(sorted(unknown), "is not a term of a subscription"))
+    wanted = Subscription(plan=plan, customer=customer, **terms)
     if isinstance(funding_instrument, str):
+        # All else is checked before the processor hears of it.
+        drafted(wanted, now=now)
         funding_instrument = opening.instrument(
-            funding_instrument,
-            customer=customer,
-            processor=processors.load(settings.BILLY_PROCESSOR),
-            now=now,
+            funding_instrument, customer=customer, processor=limits.processor(), now=now
         )
-    wanted = Subscription(plan=plan, customer=customer, instrument=funding_instrument, **terms)
-    return _subscribe(wanted, now=now)
+    return _subscribe(replace(wanted, instrument=funding_instrument), now=now)
 
 
 def record_usage(
@@ -64,28 +60,13 @@ def record_usage(
     external_id: str,
     now: datetime | None = None,
 ) -> Usage:
-    """Report metered usage; the same `external_id` again changes nothing. Raises Invalid."""
-    try:
-        exact = Decimal(quantity)
-    except (InvalidOperation, TypeError, ValueError):
-        raise Invalid(quantity="must be a number, as text or whole") from None
-    if isinstance(quantity, float) or not exact.is_finite() or not 0 <= exact < 10**14:
-        raise Invalid(quantity="must be a whole number, a Decimal or text, from 0 to 10^14")
-    check.text("metric", metric, limit=80)
-    check.text("external_id", external_id, limit=128)
-    if at.tzinfo is None:
-        raise Invalid(at="must have a time zone")
-    now = now or database_now()
-    usage, _ = Usage.objects.get_or_create(
-        scheduler=scheduler,
-        external_id=external_id,
-        defaults={
-            "id": uuid7(now=now),
-            "company_id": scheduler.company_id,
-            "metric": metric,
-            "quantity": exact,
-            "at": at,
-            "created_at": now,
-        },
-    )
-    return usage
+    """Report metered usage; the same `external_id` again changes nothing. Raises Invalid.
+
+    `quantity` is whole, a Decimal or plain text of digits, from 0 to below 10^14, with at most six
+    decimals.
+    """
+    used = Used(metric=metric, quantity=quantity, at=at, external_id=external_id)
+    return usage.record(scheduler, used, now=now or database_now())
+
+
+TERMS = frozenset(Subscription.__slots__) - {"plan", "customer", "instrument"}

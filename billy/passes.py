@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
-import processors
 from accounts.clock import database_now
 from invoices.models import Transaction
 from invoices.states import LEASED
@@ -19,6 +19,7 @@ from webhooks import receive
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from threading import Event
 
     from schedulers.cycle import Report
 
@@ -31,6 +32,7 @@ class Tally:
 
     opened: int = 0
     parked: int = 0
+    unanswered: int = 0
     states: dict[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -47,6 +49,8 @@ class Tally:
         told += [f"{count:,} {state}" for state, count in sorted(self.states.items())]
         if self.parked:
             told.append(f"{self.parked:,} schedulers parked")
+        if self.unanswered:
+            told.append(f"{self.unanswered:,} without an answer yet")
         rate = self.opened / seconds if seconds else 0
         return f"{', '.join(told)} in {seconds:,.0f} s ({rate:,.0f} a second)"
 
@@ -54,7 +58,7 @@ class Tally:
 def one_pass(*, now: datetime | None = None) -> Report:
     """Make one pass: what is due at `now` (default: the database's clock)."""
     return cycle.tick(
-        processor=processors.load(settings.BILLY_PROCESSOR),
+        processor=limits.processor(),
         now=now or database_now(),
         limits=limits.from_settings(),
     )
@@ -62,14 +66,17 @@ def one_pass(*, now: datetime | None = None) -> Report:
 
 def one_sweep(*, now: datetime | None = None) -> Report:
     """Finish what was cut off, callbacks included."""
-    processor = processors.load(settings.BILLY_PROCESSOR)
+    processor = limits.processor()
     at, within = now or database_now(), limits.from_settings()
     receive.sweep(processor=processor, now=at, limits=within)
     return cycle.sweep(processor=processor, now=at, limits=within)
 
 
 def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
-    """Make passes until nothing is due and every answer is in; tells its tally after each."""
+    """Make passes until nothing is due and no answer is near; tells its tally after each.
+
+    An attempt whose next look is further away than a lease is left to the workers.
+    """
     tally = Tally()
     while True:
         worked = False
@@ -79,28 +86,36 @@ def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
             worked = worked or report.worked
         told(tally)
         if not worked:
-            if not answers_out():
+            tally.unanswered = answers_out(within_seconds=None)
+            if not answers_out(within_seconds=settings.BILLY_LEASE_SECONDS):
                 return tally
             time.sleep(IDLE_SECONDS)
 
 
-def answers_out() -> int:
-    """Return how many attempts were sent, or held to be sent, and have no answer yet."""
-    return Transaction.objects.filter(state__in=LEASED).count()
+def answers_out(*, within_seconds: float | None) -> int:
+    """Return how many attempts were sent, or held to be sent, and have no answer yet.
+
+    With `within_seconds`, only those whose lease ends or whose next look is due by then.
+    """
+    out = Transaction.objects.filter(state__in=LEASED)
+    if within_seconds is not None:
+        until = database_now() + timedelta(seconds=within_seconds)
+        out = out.filter(lease_until__lte=until).exclude(next_look_at__gt=until)
+    return out.count()
 
 
-def for_ever(*, stopped: Callable[[], bool], told: Callable[[str], None]) -> None:
+def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
     swept_at = 0.0
-    while not stopped():
+    while not stop.is_set():
         try:
             worked = one_pass().worked
             if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
                 swept_at = time.monotonic()
                 worked = one_sweep().worked or worked
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             told(f"the database is away: {error}".strip())
             connection.close()
             worked = False
         if not worked:
-            time.sleep(settings.BILLY_TICK_SECONDS)
+            stop.wait(settings.BILLY_TICK_SECONDS)

@@ -14,7 +14,7 @@ from core.cards import contains_card_number
 REASON_LIMIT: Final = 500  # Characters. Whoever needs more looks where the text came from.
 
 _LEFT_OUT: Final = "(left out: it may hold the number of a payment card)"
-_CONTROLS: Final = "Cc"
+_BREAKS: Final = frozenset({"Cc", "Zl", "Zp"})  # Control characters, and breaks of lines.
 _SURROGATES: Final = "Cs"
 
 
@@ -39,6 +39,6 @@ def told(error: BaseException, *, limit: int = REASON_LIMIT) -> str:
 
 def _plain(character: str) -> str:
     category = unicodedata.category(character)
-    if category == _CONTROLS:
+    if category in _BREAKS:
         return " "
     return "\ufffd" if category == _SURROGATES else character

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
@@ -14,6 +15,7 @@ from core.invalid import Invalid
 from core.periods import Period
 from invoices import opening, payments
 from invoices.naming import feed_id
+from invoices.opening import NewFeed
 from tasks.pricing import LINE_LIMIT, Line
 
 if TYPE_CHECKING:
@@ -27,31 +29,55 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)  # A one-off has no period of its own; the day it was made stands for one.
 
 
-def invoice(  # noqa: PLR0913  # What an invoice is made of.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a one-off may say besides its lines."""
+
+    instrument: FundingInstrument | None = None
+    external_id: str | None = None
+    statement_text: str = ""
+
+
+def invoice(
     customer: Customer,
     *,
     lines: Sequence[Line],
-    instrument: FundingInstrument | None = None,
-    external_id: str | None = None,
-    statement_text: str = "",
     now: datetime,
     lease_seconds: float,
+    **terms: Any,
 ) -> tuple[UUID, list[Held]]:
     """Open an invoice; returns its id, and the attempt to send where it has an instrument.
 
-    A total of zero is settled at once, and without an instrument it waits. Its id and key are
-    derived from `external_id`: without one, a rewound database cannot make them again. Raises
-    Invalid.
+    `terms` are the fields of Terms. A total of zero is settled at once, and without an instrument
+    it waits. Its id and key are derived from `external_id`: without one, a rewound database cannot
+    make them again. Raises Invalid.
     """
-    company = customer.company
+    company, said = customer.company, Terms(**terms)
     _check_lines(lines, currency=company.currency)
-    _check_instrument(instrument, customer=customer)
-    check.statement_text("statement_text", statement_text)
-    if external_id is not None:
-        check.text("external_id", external_id, limit=128, is_required=True)
-    name = f"one-off/{external_id}" if external_id else f"one-off/{uuid.uuid4().hex}"
-    at = customer.created_at if external_id else now
-    new = opening.NewFeed(
+    _check_instrument(said.instrument, customer=customer)
+    check.statement_text("statement_text", said.statement_text)
+    if said.external_id is not None:
+        check.text("external_id", said.external_id, limit=128, is_required=True)
+    new = _feed(customer, lines, said, now=now)
+    try:
+        with transaction.atomic(durable=True):
+            held = opening.write(
+                [new],
+                heads=heads([customer.pk]),
+                now=now,
+                lease=payments.Lease(token=payments.token(), seconds=lease_seconds),
+                listeners=[company.pk] if company.listens else [],
+            )
+    except IntegrityError:
+        raise Invalid(external_id="is the name of another invoice of this customer") from None
+    return new.id, held
+
+
+def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: datetime) -> NewFeed:
+    company, instrument = customer.company, said.instrument
+    name = f"one-off/{said.external_id or uuid.uuid4().hex}"
+    at = customer.created_at if said.external_id else now
+    return NewFeed(
         id=feed_id(trail=customer.pk, due_at=at, occurrence=name),
         company_id=company.pk,
         trail_id=customer.pk,
@@ -68,26 +94,13 @@ def invoice(  # noqa: PLR0913  # What an invoice is made of.
             "time_zone": customer.time_zone or company.time_zone,
         },
         due_at=now,
-        external_id=external_id,
+        external_id=said.external_id,
         instrument_id=instrument.pk if instrument else None,
         instrument_kind=instrument.kind if instrument else "",
         instrument_uri=instrument.uri if instrument else "",
-        statement_text=statement_text,
+        statement_text=said.statement_text,
         processor_account=company.processor_account,
     )
-    try:
-        with transaction.atomic(durable=True):
-            held = opening.write(
-                [new],
-                heads=heads([customer.pk]),
-                now=now,
-                lease_token=payments.token(),
-                lease_seconds=lease_seconds,
-                listeners=[company.pk] if company.listens else [],
-            )
-    except IntegrityError:
-        raise Invalid(external_id="is the name of another invoice of this customer") from None
-    return new.id, held
 
 
 def _check_lines(lines: Sequence[Line], *, currency: str) -> None:

@@ -15,7 +15,7 @@ from invoices import number
 from invoices.attempts import Held
 from invoices.models import AuditFeed
 from invoices.naming import charge_key, transaction_id
-from invoices.payments import intend
+from invoices.payments import Lease, intend
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -114,13 +114,12 @@ class NewFeed:
         )
 
 
-def write(  # noqa: PLR0913  # One transaction's worth of arguments.
+def write(
     feeds: Sequence[NewFeed],
     *,
     heads: Heads,
     now: datetime,
-    lease_token: int,
-    lease_seconds: float,
+    lease: Lease,
     listeners: Collection[UUID] = (),
     after: Iterable[Fact] = (),
 ) -> list[Held]:
@@ -133,14 +132,14 @@ def write(  # noqa: PLR0913  # One transaction's worth of arguments.
     for feed in feeds:
         if not 0 <= feed.total <= LARGEST_AMOUNT:
             raise Invalid(amount=f"the total must be from 0 to {LARGEST_AMOUNT} minor units")
-    attempts = [feed.attempt(lease_token=lease_token, now=now) for feed in feeds if feed.charges]
+    attempts = [feed.attempt(lease_token=lease.token, now=now) for feed in feeds if feed.charges]
     record(
         [*(fact for feed in feeds for fact in facts(feed)), *after],
         heads=heads,
         now=now,
         listeners=listeners,
     )
-    intend([held.wanted(due_at=now) for held in attempts], lease_seconds=lease_seconds, now=now)
+    intend([held.wanted(due_at=now) for held in attempts], lease_seconds=lease.seconds, now=now)
     _insert(feeds, now=now)
     return attempts
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Company, FundingInstrument
@@ -30,6 +31,14 @@ TRANSACTION = f'"{Transaction._meta.db_table}"'
 FEED = f'"{AuditFeed._meta.db_table}"'
 COMPANY = f'"{Company._meta.db_table}"'
 INSTRUMENT = f'"{FundingInstrument._meta.db_table}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who holds an attempt, and for how long from the moment that it is written."""
+
+    token: int
+    seconds: float
 
 
 def token() -> int:
@@ -63,9 +72,13 @@ def intend(wanted: Sequence[Wanted], *, lease_seconds: float, now: datetime) -> 
 
 
 def lease_queued(*, now: datetime, limit: int, lease_seconds: float) -> list[Held]:
-    """Lease attempts that are due: planned retries, and what could not be sent before."""
+    """Lease attempts that are due: planned retries, and what could not be sent before.
+
+    One whose instrument was refused for good meanwhile waits for a person to give another.
+    """
     return _lease(
-        "a.state = 'queued' AND a.due_at <= %s",
+        "a.state = 'queued' AND a.due_at <= %s AND (a.reference_to_id IS NOT NULL OR EXISTS ("
+        f"SELECT 1 FROM {INSTRUMENT} i WHERE i.id = a.instrument_id AND i.state = 'active'))",
         [now],
         order="a.due_at",
         change="state = 'intent',"

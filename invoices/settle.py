@@ -120,6 +120,10 @@ def step(held: Held, outcome: Outcome, *, now: datetime, looks: Looks) -> Step:
     verdict = outcome.verdict
     if held.state == "succeeded" and verdict == Verdict.DECLINED:
         verdict = Verdict.RETURNED  # A bank brought back what it had paid.
+    elif (
+        held.state == "succeeded" and verdict != Verdict.RETURNED
+    ):  # That is known, and only a return could change it.
+        return _undecided(held, outcome, looks=looks)
     if verdict == Verdict.SUCCEEDED:
         return _succeeded(held, outcome)
     if verdict == Verdict.PENDING:

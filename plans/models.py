@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 
 from accounts.clock import database_now
 from accounts.models import EXTERNAL_LIMIT, Company
 from audit.record import heads, record
+from audit.sets import once
 from core import check
 from core.ids import PREFIXES, guid, uuid7
-from core.invalid import Invalid
 from plans.offer import checked
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class Plan(models.Model):
         company = company or Company.default(now=now)
         if external_id is not None:
             check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
-            if cls.objects.filter(company=company, external_id=external_id).exists():
-                raise Invalid(external_id="is the name of another plan")
-        given = terms | {"trial_days": trial_period}
+        given = terms | {"trial_period": trial_period}
         offer = checked(cls.direction_of(), given, currency=company.currency)
         plan = cls(
             id=uuid7(now=now),
@@ -102,7 +100,7 @@ class Plan(models.Model):
             updated_at=now,
             **{name: getattr(offer, name) for name in offer.__slots__},
         )
-        with transaction.atomic():
+        with once("plan_external_once", external_id="is the name of another plan or payout"):
             locked = heads([company.pk])
             plan.save(force_insert=True)
             fact = company.fact(

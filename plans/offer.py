@@ -70,6 +70,7 @@ def checked(direction: str, terms: Mapping[str, Any], *, currency: str) -> Offer
         problems.append(problem)
     if problems:
         raise Invalid.combined(problems)
+    values["trial_days"] = values.pop("trial_period")
     if values["rule"]:  # The rule says how often; the two must not contradict each other.
         recurrence = Recurrence.parse(values["rule"])
         values |= {"frequency": recurrence.frequency, "interval": recurrence.interval}
@@ -146,23 +147,25 @@ def _rule(value: object) -> str:
 
 
 def _one_of(field: str, allowed: tuple[str, ...]) -> Any:  # A reader.
-    return lambda value: check.one_of(field, value or allowed[0], allowed)
+    return lambda value: check.one_of(field, allowed[0] if value in (None, "") else value, allowed)
 
 
 MOST_DEPTH = 8
 PARAM_LIMIT = 1_000
 READERS: dict[str, Any] = {
-    "description": lambda value: check.text("description", value or "", limit=DESCRIPTION_LIMIT),
+    "description": lambda value: check.text(
+        "description", "" if value is None else value, limit=DESCRIPTION_LIMIT
+    ),
     "currency": lambda value: check.currency("currency", value) if value is not None else None,
     "frequency": lambda value: Frequency.parse(value if value is not None else Frequency.MONTHLY),
     "interval": lambda value: check.whole(
         "interval", 1 if value is None else value, minimum=1, maximum=LARGEST_INTERVAL
     ),
-    "rule": lambda value: _rule(value) if value else "",
+    "rule": lambda value: "" if value in (None, "") else _rule(value),
     "month_end": _one_of("month_end", MONTH_ENDS),
     "shift": _one_of("shift", SHIFTS),
-    "trial_days": trial_days,
-    "time_zone": lambda value: check.zone("time_zone", value) if value else "",
+    "trial_period": trial_days,
+    "time_zone": lambda value: "" if value in (None, "") else check.zone("time_zone", value),
     "params": params_checked,
 }
 NAMES = frozenset({*READERS, "amount", "task"})

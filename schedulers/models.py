@@ -11,11 +11,14 @@ from accounts.models import Company, Customer, FundingInstrument
 from audit.models import AuditTrail
 from core.frequency import Frequency
 from core.ids import PREFIXES, guid
+from invoices.models import AuditFeed, Transaction
+from invoices.states import LIVE
 from plans.models import Plan
 from schedulers.holidays import Shift
 from schedulers.states import SCHEDULER_MOVES, TICKING
 from schedulers.timers import MonthEnd, Timer
 
+OWED = frozenset({"open", "uncollected"})  # The states of an invoice that can be tried again.
 FOR_EVER = 10**9  # No scheduler reaches it; it stands for "no last occurrence".
 
 
@@ -142,6 +145,19 @@ class Scheduler(models.Model):
     def guid(self) -> str:
         """Return the id that people and the API see."""
         return guid(PREFIXES["scheduler"], self.pk)
+
+    @property
+    def retryable(self) -> bool:
+        """Return whether the newest invoice may be tried again: as its last answer permits.
+
+        It is still owed, nothing but a planned attempt is in hand, and there is an instrument that
+        was not refused for good.
+        """
+        newest = AuditFeed.objects.filter(trail_id=self.pk).order_by("-occurrence").first()
+        if newest is None or newest.state not in OWED or self.instrument is None:
+            return False
+        in_hand = Transaction.objects.filter(feed=newest, state__in=LIVE - {"queued"})
+        return self.instrument.state == "active" and not in_hand.exists()
 
     @property
     def canceled(self) -> bool:

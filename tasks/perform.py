@@ -84,9 +84,7 @@ def carry_out(job: Job, *, processor: Processor, deadline: float) -> Outcome:
     if job.order is None:
         return _outcome(job, Verdict.MISCONFIGURED, reason="the company has no processor key")
     if time.monotonic() >= deadline:
-        return _outcome(
-            job, Verdict.NOT_SENT, code=DEADLINE, reason="the batch ran out of time"
-        )
+        return _outcome(job, Verdict.NOT_SENT, code=DEADLINE, reason="the batch ran out of time")
     try:
         receipt = _receipt(job, job.order, processor=processor)
     except ProcessorError as error:

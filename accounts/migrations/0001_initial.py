@@ -7,7 +7,6 @@ import accounts.secret
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,7 +17,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Company",
             fields=[
-                ("trail", models.OneToOneField(db_column="id", on_delete=django.db.models.deletion.RESTRICT, primary_key=True, serialize=False, to="billy_audit.audittrail")),
+                (
+                    "trail",
+                    models.OneToOneField(
+                        db_column="id",
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        primary_key=True,
+                        serialize=False,
+                        to="billy_audit.audittrail",
+                    ),
+                ),
                 ("external_id", models.CharField(max_length=128, null=True, unique=True)),
                 ("name", models.CharField(max_length=128)),
                 ("currency", models.CharField(default="USD", max_length=3)),
@@ -47,7 +55,12 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField(null=True)),
                 ("revoked_at", models.DateTimeField(null=True)),
                 ("last_used_at", models.DateTimeField(null=True)),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "API key",
@@ -57,7 +70,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Customer",
             fields=[
-                ("trail", models.OneToOneField(db_column="id", on_delete=django.db.models.deletion.RESTRICT, primary_key=True, serialize=False, to="billy_audit.audittrail")),
+                (
+                    "trail",
+                    models.OneToOneField(
+                        db_column="id",
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        primary_key=True,
+                        serialize=False,
+                        to="billy_audit.audittrail",
+                    ),
+                ),
                 ("external_id", models.CharField(max_length=128, null=True)),
                 ("name", models.CharField(blank=True, max_length=128)),
                 ("email", models.CharField(blank=True, max_length=254)),
@@ -66,7 +88,12 @@ class Migration(migrations.Migration):
                 ("deleted_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -83,21 +110,41 @@ class Migration(migrations.Migration):
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
-                ("customer", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.customer")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.customer"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
             name="IdempotentRequest",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("key", models.CharField(max_length=255)),
                 ("fingerprint", models.CharField(max_length=64)),
                 ("locked_until", models.DateTimeField()),
                 ("status", models.IntegerField(null=True)),
                 ("body", models.TextField(null=True)),
                 ("created_at", models.DateTimeField()),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "idempotent request",
@@ -106,17 +153,31 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Installation",
             fields=[
-                ("id", models.SmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.SmallIntegerField(
+                        default=1, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 ("instance_id", models.UUIDField(editable=False)),
                 ("dispatch", models.CharField(default="open", max_length=8)),
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("created_at", models.DateTimeField()),
-                ("default_company", models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "default_company",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
             model_name="customer",
-            constraint=models.UniqueConstraint(fields=("company", "external_id"), name="customer_external_once"),
+            constraint=models.UniqueConstraint(
+                fields=("company", "external_id"), name="customer_external_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="fundinginstrument",
@@ -124,11 +185,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="fundinginstrument",
-            constraint=models.CheckConstraint(condition=models.Q(("kind__in", ["card", "bank_account"])), name="instrument_kind_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["card", "bank_account"])),
+                name="instrument_kind_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="fundinginstrument",
-            constraint=models.CheckConstraint(condition=models.Q(("state__in", ["active", "errored", "removed"])), name="instrument_state_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["active", "errored", "removed"])),
+                name="instrument_state_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="idempotentrequest",
@@ -136,14 +203,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="idempotentrequest",
-            constraint=models.CheckConstraint(condition=models.Q(("locked_until__gte", models.F("created_at"))), name="request_locked_after_birth"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("locked_until__gte", models.F("created_at"))),
+                name="request_locked_after_birth",
+            ),
         ),
         migrations.AddConstraint(
             model_name="installation",
-            constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="installation_is_one"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("id", 1)), name="installation_is_one"
+            ),
         ),
         migrations.AddConstraint(
             model_name="installation",
-            constraint=models.CheckConstraint(condition=models.Q(("dispatch__in", ["open", "frozen"])), name="installation_dispatch_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("dispatch__in", ["open", "frozen"])),
+                name="installation_dispatch_known",
+            ),
         ),
     ]

@@ -5,11 +5,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
@@ -23,7 +21,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "audit trail",
-                "constraints": [models.CheckConstraint(condition=models.Q(("head_seq__gte", 0)), name="trail_seq_counts_up")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("head_seq__gte", 0)), name="trail_seq_counts_up"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -41,7 +43,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "outbox message",
                 "verbose_name_plural": "outbox",
-                "indexes": [models.Index(condition=models.Q(("done_at__isnull", True)), fields=["next_try_at"], name="outbox_waiting")],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("done_at__isnull", True)),
+                        fields=["next_try_at"],
+                        name="outbox_waiting",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -62,12 +70,28 @@ class Migration(migrations.Migration):
                 ("dedupe", models.CharField(max_length=120)),
                 ("prev", models.BinaryField()),
                 ("hash", models.BinaryField()),
-                ("trail", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_audit.audittrail")),
+                (
+                    "trail",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_audit.audittrail",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "audit event",
-                "indexes": [models.Index(condition=models.Q(("feed_id__isnull", False)), fields=["feed_id"], name="event_by_feed")],
-                "constraints": [models.UniqueConstraint(fields=("trail", "seq"), name="event_seq_once"), models.UniqueConstraint(fields=("trail", "dedupe"), name="event_fact_once")],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("feed_id__isnull", False)),
+                        fields=["feed_id"],
+                        name="event_by_feed",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("trail", "seq"), name="event_seq_once"),
+                    models.UniqueConstraint(fields=("trail", "dedupe"), name="event_fact_once"),
+                ],
             },
         ),
     ]

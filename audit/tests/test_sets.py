@@ -26,7 +26,9 @@ values = {
     "bigint": st.integers(-(2**63), 2**63 - 1),
     "integer": st.integers(-(2**31), 2**31 - 1),
     "boolean": st.booleans(),
-    "timestamptz": st.datetimes(datetime(1970, 1, 1), datetime(9998, 1, 1)).map(  # noqa: DTZ001  # Given a zone next.
+    "timestamptz": st.datetimes(
+        datetime(1970, 1, 1), datetime(9998, 1, 1)
+    ).map(  # Given a zone next.
         lambda each: each.replace(tzinfo=UTC)
     ),
     "text": texts,
@@ -59,7 +61,10 @@ def test_rows_are_written_and_changed_by_one_statement_each(django_assert_num_qu
     with django_assert_num_queries(2):
         insert(TABLE, COLUMNS, made)
         touched = update(
-            TABLE, {"id": "uuid", "head_seq": "bigint"}, [(row[0], 99) for row in made[:3]], key="id"
+            TABLE,
+            {"id": "uuid", "head_seq": "bigint"},
+            [(row[0], 99) for row in made[:3]],
+            key="id",
         )
 
     assert touched == 3

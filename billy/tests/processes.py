@@ -1,17 +1,23 @@
 """Processes that tests start: the sandbox, and commands of ours; each ends with its test."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
+import pytest
 import urllib3
+from django.core.management import call_command
 
 from billy.places import CHECKOUT
 
-PATIENCE_SECONDS = 120  # However busy the machine is; a test that waits so long has failed.
+PATIENCE_SECONDS = 60  # However busy the machine is; a test that waits so long has failed.
+LOOK_SECONDS = 0.01
 
 
 def environment(**changes):
@@ -34,22 +40,40 @@ def command(*arguments, **changes):
     )
 
 
+def told(name, *arguments, **options):
+    """Run a command in this process; return what it printed, where it went well."""
+    out = io.StringIO()
+    call_command(name, *arguments, stdout=out, stderr=out, **options)
+    return out.getvalue()
+
+
+def ending(name, *arguments, **options):
+    """Run a command that ends with exit code 1; return what it printed."""
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command(name, *arguments, stdout=out, stderr=out, **options)
+    assert caught.value.code == 1
+    return out.getvalue()
+
+
 def wait_for(child, is_true):
     """Ask again and again until it is true; the child must not end before."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while not is_true():
-        assert child.process.poll() is None, "the process ended"
         assert time.monotonic() < ends, "it did not happen"
+        with suppress(subprocess.TimeoutExpired):
+            code = child.process.wait(LOOK_SECONDS)
+            raise AssertionError(f"the process ended with {code}")
 
 
 class Child:
     """A process that goes on until it is told to end. A context manager: it never outlives it."""
 
-    def __init__(self, *arguments, log=None, **changes):
+    def __init__(self, *arguments, program=sys.executable, log=None, **changes):
         """Start it; what it prints can be read, unless it goes to a file."""
         self.log = log.open("ab") if log else None
         self.process = subprocess.Popen(
-            [sys.executable, *map(str, arguments)],
+            [program, *map(str, arguments)],
             cwd=CHECKOUT,
             env=environment(**changes),
             stdout=self.log or subprocess.PIPE,
@@ -62,20 +86,24 @@ class Child:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE_SECONDS)
+        self.kill()
         for stream in (self.process.stdout, self.log):
             if stream is not None:
                 stream.close()
+
+    def kill(self):
+        """End it with all of its children, who get no chance to tidy up."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_SECONDS)
 
     def line(self):
         """Return the next line that it prints."""
         return self.process.stdout.readline().strip()
 
-    def end(self, signal):
+    def end(self, number):
         """Send a signal and return what it still printed, and how it ended."""
-        self.process.send_signal(signal)
+        self.process.send_signal(number)
         printed, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         return printed, self.process.returncode
 

@@ -1,10 +1,15 @@
 """The Celery application rings bells, and promises nothing that PostgreSQL must keep."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from billy.celery import app, refuse_green_threads
+from accounts.clock import database_now
+from billy.celery import app, need_a_broker, refuse_green_threads
+from conftest import subscribe
+from invoices.models import AuditFeed
+from schedulers import jobs
 
 
 def test_messages_are_doorbells():
@@ -42,3 +47,72 @@ def test_processes_and_threads_are_welcome(pool):
     worker = SimpleNamespace(pool_cls=type("TaskPool", (), {"__module__": pool}))
 
     assert refuse_green_threads(worker) is None
+
+
+@pytest.fixture
+def quiet(settings):
+    """No broker is asked, and the poll makes one pass after another."""
+    settings.BILLY_PROCESSOR = "memory"
+    settings.BILLY_POLL_SECONDS = 0.01
+    yield
+    jobs.stop_poll()
+
+
+@pytest.mark.django_db
+def test_a_bell_does_not_wait_for_the_poll(quiet, goat, alice, now):
+    subscribe(goat, alice, now=now)
+
+    with jobs._busy:
+        jobs.tick()
+        jobs.sweep()
+
+    assert not AuditFeed.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_bell_runs_what_is_due_and_rings_again(quiet, goat, alice):
+    subscribe(goat, alice, now=database_now())
+    app.conf.task_always_eager = True
+    try:
+        jobs.tick.delay(unknown="arguments are passed over")
+    finally:
+        app.conf.task_always_eager = False
+
+    assert AuditFeed.objects.get().state == "settled"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("pool", "polls"), [("thread", True), ("solo", True), ("prefork", False)])
+def test_where_no_process_is_started_the_worker_itself_polls(pool, polls, quiet, goat, alice):
+    subscribe(goat, alice, now=database_now())
+    kind = type("TaskPool", (), {"__module__": f"celery.concurrency.{pool}"})
+
+    jobs.start_poll_beside_threads(sender=SimpleNamespace(pool=kind()))
+
+    assert bool(jobs._poll) is polls
+    ends = time.monotonic() + 60
+    while polls and not AuditFeed.objects.filter(state="settled").exists():
+        assert time.monotonic() < ends
+    jobs.stop_poll()
+    assert AuditFeed.objects.exists() is polls
+
+
+@pytest.mark.django_db
+def test_a_poll_that_fails_says_so_and_is_made_again(quiet, settings, goat, alice, caplog):
+    subscribe(goat, alice, now=database_now())
+    settings.BILLY_PROCESSOR = "nobody"
+
+    jobs._poll_in_background()
+    ends = time.monotonic() + 60
+    while "there is no processor named nobody" not in caplog.text:
+        assert time.monotonic() < ends
+    settings.BILLY_PROCESSOR = "memory"
+    while not AuditFeed.objects.filter(state="settled").exists():
+        assert time.monotonic() < ends
+
+
+def test_a_worker_without_a_broker_is_told_what_to_set(settings):
+    settings.CELERY_BROKER_URL = ""
+
+    with pytest.raises(SystemExit, match="set CELERY_BROKER_URL"):
+        need_a_broker()

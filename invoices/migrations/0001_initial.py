@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -42,11 +41,48 @@ class Migration(migrations.Migration):
                 ("due_at", models.DateTimeField()),
                 ("opened_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
-                ("company", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
-                ("customer", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.customer")),
-                ("instrument", models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.fundinginstrument")),
-                ("plan", models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_plans.plan")),
-                ("trail", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_audit.audittrail")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.customer",
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.fundinginstrument",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_plans.plan",
+                    ),
+                ),
+                (
+                    "trail",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_audit.audittrail",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "invoice",
@@ -55,10 +91,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="NumberSeries",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("series", models.CharField(max_length=8)),
                 ("last", models.BigIntegerField(default=0)),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "number series",
@@ -88,10 +134,41 @@ class Migration(migrations.Migration):
                 ("failures", models.JSONField(default=list)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
-                ("company", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
-                ("feed", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_invoices.auditfeed")),
-                ("instrument", models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.fundinginstrument")),
-                ("reference_to", models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name="followed_by", to="billy_invoices.transaction")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
+                (
+                    "feed",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_invoices.auditfeed",
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.fundinginstrument",
+                    ),
+                ),
+                (
+                    "reference_to",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="followed_by",
+                        to="billy_invoices.transaction",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
@@ -100,71 +177,188 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditfeed",
-            index=models.Index(condition=models.Q(("state", "draft")), fields=["company", "due_at"], name="feed_drafts"),
+            index=models.Index(
+                condition=models.Q(("state", "draft")),
+                fields=["company", "due_at"],
+                name="feed_drafts",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.UniqueConstraint(condition=models.Q(("kind", "period")), fields=("trail", "occurrence"), name="feed_occurrence_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "period")),
+                fields=("trail", "occurrence"),
+                name="feed_occurrence_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.UniqueConstraint(condition=models.Q(("kind", "period")), fields=("trail", "period_start"), name="feed_period_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "period")),
+                fields=("trail", "period_start"),
+                name="feed_period_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.UniqueConstraint(condition=models.Q(("kind", "adjustment")), fields=("trail", "change"), name="feed_change_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "adjustment")),
+                fields=("trail", "change"),
+                name="feed_change_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.UniqueConstraint(condition=models.Q(("external_id__isnull", False)), fields=("customer", "external_id"), name="feed_external_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id__isnull", False)),
+                fields=("customer", "external_id"),
+                name="feed_external_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.UniqueConstraint(condition=models.Q(("number__isnull", False)), fields=("company", "series", "number"), name="feed_number_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("number__isnull", False)),
+                fields=("company", "series", "number"),
+                name="feed_number_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("kind__in", ["period", "adjustment", "one_off"])), name="feed_kind_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["period", "adjustment", "one_off"])),
+                name="feed_kind_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("direction__in", ["debit", "credit"])), name="feed_direction_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["debit", "credit"])),
+                name="feed_direction_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("state__in", ["draft", "open", "settled", "uncollected", "waived", "voided", "parked"])), name="feed_state_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["draft", "open", "settled", "uncollected", "waived", "voided", "parked"],
+                    )
+                ),
+                name="feed_state_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("period_end__gt", models.F("period_start"))), name="feed_period_forward"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period_end__gt", models.F("period_start"))),
+                name="feed_period_forward",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("kind", "period"), _negated=True), ("occurrence__isnull", False), _connector="OR"), name="feed_period_has_occurrence"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "period"), _negated=True),
+                    ("occurrence__isnull", False),
+                    _connector="OR",
+                ),
+                name="feed_period_has_occurrence",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("total__gte", 0), ("total__lte", 9007199254740991)), name="feed_total_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("total__gte", 0), ("total__lte", 9007199254740991)),
+                name="feed_total_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("applied__gte", 0), ("captured__gte", 0), ("credited__gte", 0), ("live__gte", 0), ("refunded__gte", 0), ("returned__gte", 0)), name="feed_sums_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("applied__gte", 0),
+                    ("captured__gte", 0),
+                    ("credited__gte", 0),
+                    ("live__gte", 0),
+                    ("refunded__gte", 0),
+                    ("returned__gte", 0),
+                ),
+                name="feed_sums_not_negative",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("total__gte", django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F("live"), "+", models.F("captured")), "-", models.F("returned")), "+", models.F("applied")), "+", models.F("credited")))), name="feed_never_over_promised"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "total__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("live"), "+", models.F("captured")
+                                    ),
+                                    "-",
+                                    models.F("returned"),
+                                ),
+                                "+",
+                                models.F("applied"),
+                            ),
+                            "+",
+                            models.F("credited"),
+                        ),
+                    )
+                ),
+                name="feed_never_over_promised",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(("refunded__lte", models.F("captured")), ("returned__lte", models.F("captured"))), name="feed_gives_back_what_it_got"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refunded__lte", models.F("captured")), ("returned__lte", models.F("captured"))
+                ),
+                name="feed_gives_back_what_it_got",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("state", "settled"), _negated=True), ("total", django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F("captured"), "-", models.F("returned")), "+", models.F("applied")), "+", models.F("credited"))), _connector="OR"), name="feed_settled_is_paid"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "settled"), _negated=True),
+                    (
+                        "total",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("captured"), "-", models.F("returned")
+                                ),
+                                "+",
+                                models.F("applied"),
+                            ),
+                            "+",
+                            models.F("credited"),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="feed_settled_is_paid",
+            ),
         ),
         migrations.AddConstraint(
             model_name="auditfeed",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("number__isnull", False), ("series__isnull", False)), models.Q(("number__isnull", True), ("state__in", ["draft", "waived", "voided"])), _connector="OR"), name="feed_numbered_when_opened"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("number__isnull", False), ("series__isnull", False)),
+                    models.Q(
+                        ("number__isnull", True), ("state__in", ["draft", "waived", "voided"])
+                    ),
+                    _connector="OR",
+                ),
+                name="feed_numbered_when_opened",
+            ),
         ),
         migrations.AddConstraint(
             model_name="numberseries",
@@ -172,54 +366,125 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(condition=models.Q(("state__in", ["intent", "unknown"])), fields=["lease_until"], name="transaction_leased"),
+            index=models.Index(
+                condition=models.Q(("state__in", ["intent", "unknown"])),
+                fields=["lease_until"],
+                name="transaction_leased",
+            ),
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(condition=models.Q(("state", "queued")), fields=["due_at"], name="transaction_queued"),
+            index=models.Index(
+                condition=models.Q(("state", "queued")),
+                fields=["due_at"],
+                name="transaction_queued",
+            ),
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(condition=models.Q(("state", "pending")), fields=["next_look_at"], name="transaction_pending"),
+            index=models.Index(
+                condition=models.Q(("state", "pending")),
+                fields=["next_look_at"],
+                name="transaction_pending",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.UniqueConstraint(fields=("feed", "kind", "attempt"), name="transaction_attempt_once"),
+            constraint=models.UniqueConstraint(
+                fields=("feed", "kind", "attempt"), name="transaction_attempt_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.UniqueConstraint(fields=("processor_account", "key"), name="transaction_key_once"),
+            constraint=models.UniqueConstraint(
+                fields=("processor_account", "key"), name="transaction_key_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.UniqueConstraint(fields=("processor_account", "processor_uri"), name="transaction_remote_once"),
+            constraint=models.UniqueConstraint(
+                fields=("processor_account", "processor_uri"), name="transaction_remote_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.UniqueConstraint(condition=models.Q(("kind__in", ["debit", "credit"]), ("state__in", ["intent", "parked", "pending", "queued", "unknown"])), fields=("feed",), name="transaction_one_live"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("kind__in", ["debit", "credit"]),
+                    ("state__in", ["intent", "parked", "pending", "queued", "unknown"]),
+                ),
+                fields=("feed",),
+                name="transaction_one_live",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(("kind__in", ["debit", "credit", "refund", "reversal"])), name="transaction_kind_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["debit", "credit", "refund", "reversal"])),
+                name="transaction_kind_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(("state__in", ["queued", "intent", "unknown", "pending", "succeeded", "declined", "rejected", "returned", "parked", "voided"])), name="transaction_state_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "queued",
+                            "intent",
+                            "unknown",
+                            "pending",
+                            "succeeded",
+                            "declined",
+                            "rejected",
+                            "returned",
+                            "parked",
+                            "voided",
+                        ],
+                    )
+                ),
+                name="transaction_state_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__gte", 1), ("amount__lte", 9007199254740991)), name="transaction_amount_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gte", 1), ("amount__lte", 9007199254740991)),
+                name="transaction_amount_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("state__in", ["intent", "unknown"]), _negated=True), models.Q(("first_claimed_at__isnull", False), ("lease_until__isnull", False)), _connector="OR"), name="transaction_leased_when_sent"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["intent", "unknown"]), _negated=True),
+                    models.Q(("first_claimed_at__isnull", False), ("lease_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="transaction_leased_when_sent",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("state__in", ["succeeded", "pending", "returned"]), _negated=True), ("processor_uri__isnull", False), _connector="OR"), name="transaction_moved_is_known_there"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["succeeded", "pending", "returned"]), _negated=True),
+                    ("processor_uri__isnull", False),
+                    _connector="OR",
+                ),
+                name="transaction_moved_is_known_there",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("kind__in", ["debit", "credit"]), ("reference_to__isnull", True)), models.Q(("kind__in", ["refund", "reversal"]), ("reference_to__isnull", False)), _connector="OR"), name="transaction_refers_when_it_gives_back"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind__in", ["debit", "credit"]), ("reference_to__isnull", True)),
+                    models.Q(("kind__in", ["refund", "reversal"]), ("reference_to__isnull", False)),
+                    _connector="OR",
+                ),
+                name="transaction_refers_when_it_gives_back",
+            ),
         ),
     ]

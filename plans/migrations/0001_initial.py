@@ -5,7 +5,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -34,13 +33,17 @@ class Migration(migrations.Migration):
                 ("deleted_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
-                ("company", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
             name="Payout",
-            fields=[
-            ],
+            fields=[],
             options={
                 "proxy": True,
                 "indexes": [],
@@ -50,22 +53,44 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="plan",
-            constraint=models.UniqueConstraint(fields=("company", "external_id"), name="plan_external_once"),
+            constraint=models.UniqueConstraint(
+                fields=("company", "external_id"), name="plan_external_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="plan",
-            constraint=models.CheckConstraint(condition=models.Q(("direction__in", ["debit", "credit"])), name="plan_direction_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["debit", "credit"])),
+                name="plan_direction_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="plan",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__isnull", True), models.Q(("amount__gte", 1), ("amount__lt", 9007199254740992)), _connector="OR"), name="plan_amount_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("amount__isnull", True),
+                    models.Q(("amount__gte", 1), ("amount__lt", 9007199254740992)),
+                    _connector="OR",
+                ),
+                name="plan_amount_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="plan",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("task__in", ["fixed-debit", "fixed-payout"]), _negated=True), ("amount__isnull", False), _connector="OR"), name="fixed_plan_has_amount"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("task__in", ["fixed-debit", "fixed-payout"]), _negated=True),
+                    ("amount__isnull", False),
+                    _connector="OR",
+                ),
+                name="fixed_plan_has_amount",
+            ),
         ),
         migrations.AddConstraint(
             model_name="plan",
-            constraint=models.CheckConstraint(condition=models.Q(("interval__gte", 1), ("interval__lte", 10000)), name="plan_interval_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("interval__gte", 1), ("interval__lte", 10000)),
+                name="plan_interval_sound",
+            ),
         ),
     ]

@@ -51,8 +51,8 @@ class Silence:
 class WireServer:
     """Answers one script item for each request, over any number of connections."""
 
-    script: deque = field(default_factory=deque)
-    requests: list = field(default_factory=list)
+    script: deque[object] = field(default_factory=deque)
+    requests: list[object] = field(default_factory=list)
     certificate: Path | None = None
 
     def __enter__(self):

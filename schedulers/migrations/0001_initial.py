@@ -5,7 +5,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,7 +17,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Scheduler",
             fields=[
-                ("trail", models.OneToOneField(db_column="id", on_delete=django.db.models.deletion.RESTRICT, primary_key=True, serialize=False, to="billy_audit.audittrail")),
+                (
+                    "trail",
+                    models.OneToOneField(
+                        db_column="id",
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        primary_key=True,
+                        serialize=False,
+                        to="billy_audit.audittrail",
+                    ),
+                ),
                 ("external_id", models.CharField(max_length=128, null=True)),
                 ("task", models.CharField(max_length=80)),
                 ("computed", models.BooleanField(default=False)),
@@ -53,11 +61,45 @@ class Migration(migrations.Migration):
                 ("role", models.CharField(max_length=40, null=True)),
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
-                ("company", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
-                ("customer", models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.customer")),
-                ("instrument", models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.fundinginstrument")),
-                ("parent", models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_schedulers.scheduler")),
-                ("plan", models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, to="billy_plans.plan")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.customer"
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.fundinginstrument",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_schedulers.scheduler",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_plans.plan",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -69,8 +111,22 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
                 ("external_id", models.CharField(max_length=128)),
                 ("created_at", models.DateTimeField()),
-                ("company", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
-                ("scheduler", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_schedulers.scheduler")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
+                (
+                    "scheduler",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_schedulers.scheduler",
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "usage",
@@ -78,51 +134,116 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="scheduler",
-            index=models.Index(condition=models.Q(("state__in", ("trialing", "active", "past_due"))), fields=["company", "next_run_at", "trail"], name="scheduler_due"),
+            index=models.Index(
+                condition=models.Q(("state__in", ("trialing", "active", "past_due"))),
+                fields=["company", "next_run_at", "trail"],
+                name="scheduler_due",
+            ),
         ),
         migrations.AddIndex(
             model_name="scheduler",
-            index=models.Index(condition=models.Q(("computed", True), ("state__in", ("trialing", "active", "past_due"))), fields=["next_run_at", "trail"], name="scheduler_due_computed"),
+            index=models.Index(
+                condition=models.Q(
+                    ("computed", True), ("state__in", ("trialing", "active", "past_due"))
+                ),
+                fields=["next_run_at", "trail"],
+                name="scheduler_due_computed",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.UniqueConstraint(fields=("company", "external_id"), name="scheduler_external_once"),
+            constraint=models.UniqueConstraint(
+                fields=("company", "external_id"), name="scheduler_external_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.UniqueConstraint(condition=models.Q(("parent__isnull", False)), fields=("parent", "parent_occurrence", "role"), name="scheduler_child_once"),
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("parent__isnull", False)),
+                fields=("parent", "parent_occurrence", "role"),
+                name="scheduler_child_once",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("state__in", ["trialing", "active", "past_due", "paused", "held", "parked", "errored", "canceled", "ended"])), name="scheduler_state_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "trialing",
+                            "active",
+                            "past_due",
+                            "paused",
+                            "held",
+                            "parked",
+                            "errored",
+                            "canceled",
+                            "ended",
+                        ],
+                    )
+                ),
+                name="scheduler_state_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("direction__in", ["debit", "credit"])), name="scheduler_direction_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["debit", "credit"])),
+                name="scheduler_direction_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("amount__isnull", True), models.Q(("amount__gte", 1), ("amount__lt", 9007199254740992)), _connector="OR"), name="scheduler_amount_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("amount__isnull", True),
+                    models.Q(("amount__gte", 1), ("amount__lt", 9007199254740992)),
+                    _connector="OR",
+                ),
+                name="scheduler_amount_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("interval__gte", 1), ("interval__lte", 10000)), name="scheduler_interval_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("interval__gte", 1), ("interval__lte", 10000)),
+                name="scheduler_interval_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("anchor_occurrence__gte", 0), ("occurrence__gte", 0)), name="scheduler_occurrence_sound"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("anchor_occurrence__gte", 0), ("occurrence__gte", 0)),
+                name="scheduler_occurrence_sound",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("catch_up__in", ["auto", "each", "collapse", "latest", "hold"])), name="scheduler_catch_up_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("catch_up__in", ["auto", "each", "collapse", "latest", "hold"])
+                ),
+                name="scheduler_catch_up_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("without_instrument__in", ["pause", "cancel", "invoice"])), name="scheduler_without_instrument_known"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("without_instrument__in", ["pause", "cancel", "invoice"])),
+                name="scheduler_without_instrument_known",
+            ),
         ),
         migrations.AddConstraint(
             model_name="scheduler",
-            constraint=models.CheckConstraint(condition=models.Q(("trial_ends_at__isnull", True), ("trial_ends_at__gt", models.F("started_at")), _connector="OR"), name="scheduler_trial_before_anchor"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("trial_ends_at__isnull", True),
+                    ("trial_ends_at__gt", models.F("started_at")),
+                    _connector="OR",
+                ),
+                name="scheduler_trial_before_anchor",
+            ),
         ),
         migrations.AddIndex(
             model_name="usage",
@@ -130,10 +251,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="usage",
-            constraint=models.UniqueConstraint(fields=("scheduler", "external_id"), name="usage_once"),
+            constraint=models.UniqueConstraint(
+                fields=("scheduler", "external_id"), name="usage_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="usage",
-            constraint=models.CheckConstraint(condition=models.Q(("quantity__gte", 0)), name="usage_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 0)), name="usage_not_negative"
+            ),
         ),
     ]

@@ -10,6 +10,7 @@ from accounts.models import Customer, Installation
 from audit.models import AuditEvent, AuditTrail, Outbox
 from conftest import give_instrument, open_company, open_feed, subscribe, tick
 from core.frequency import Frequency
+from core.ids import derived
 from invoices.models import AuditFeed, Transaction
 from plans.models import Plan
 from schedulers import cycle
@@ -95,6 +96,14 @@ def test_what_is_asked_is_the_same_when_it_is_read_back(goat, alice, limits, mem
     assert read.request_hash == born.request_hash == Transaction.objects.get().request_hash
     assert read.order(account).statement_text == "GOAT"
     assert read.trail_id == scheduler.pk
+
+
+def test_ids_are_derived_so_that_a_rewound_database_makes_them_again(goat, alice, now):
+    feed = open_feed(goat, alice, now=now)
+
+    by_hand = derived(at=now, parts=("feed", str(feed.trail_id), 0))
+    attempt = derived(at=now, parts=("transaction", str(by_hand), "debit", 1))
+    assert (feed.pk, Transaction.objects.get().pk) == (by_hand, attempt)
 
 
 def test_numbers_are_gapless_over_two_companies_and_two_batches(memory, now):

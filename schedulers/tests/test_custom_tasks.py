@@ -2,12 +2,12 @@
 
 import time
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from django.db import connection
 
 from audit.models import AuditEvent
-from billy.front import record_usage
 from conftest import change, subscribe, tick
 from core.frequency import Frequency
 from core.money import LARGEST_AMOUNT, Money
@@ -16,7 +16,7 @@ from plans.models import Payout, Plan
 from processors.base import Kind
 from processors.memory import Memory
 from schedulers import begin as t1
-from schedulers import rules
+from schedulers import rules, usage
 from schedulers.models import Scheduler
 from tasks.kinds import DebitTask, PayoutTask, task
 
@@ -55,7 +55,7 @@ class Misbehaving(DebitTask):
 class Nosy(DebitTask):
     """Look whether a transaction is open while it is priced."""
 
-    seen = []
+    seen: ClassVar[list[bool]] = []
 
     def price(self, context):
         self.seen.append(connection.in_atomic_block)
@@ -100,14 +100,9 @@ def metered(company, *, task_name="test-storage", **terms):
 
 
 def use(scheduler, quantity, *, at):
-    record_usage(
-        scheduler=scheduler,
-        metric="storage_gb",
-        quantity=quantity,
-        at=at,
-        external_id=f"{at.isoformat()} {quantity}",
-        now=at,
-    )
+    name = f"{at.isoformat()} {quantity}"
+    used = usage.Used(metric="storage_gb", quantity=quantity, at=at, external_id=name)
+    usage.record(scheduler, used, now=at)
 
 
 def test_what_was_used_in_the_period_that_ended_is_charged(marketplace, alice, memory, now):

@@ -320,3 +320,14 @@ def test_a_declined_answer_that_was_lost_is_planned_again_once_it_is_found(goat,
     assert states == ["declined", "queued"]
     assert memory.sum(kind=Kind.DEBIT) == 0
     assert Scheduler.objects.get().state == "past_due"
+
+
+def test_a_retry_waits_where_its_card_was_refused_for_good_meanwhile(goat, alice, now):
+    memory, _ = declined(goat, alice, now=now)
+    FundingInstrument.objects.update(state="errored")
+    planned = Transaction.objects.get(state="queued")
+
+    tick(memory, now=planned.due_at)
+
+    assert Transaction.objects.get(pk=planned.pk).state == "queued"
+    assert len(memory.orders) == 1

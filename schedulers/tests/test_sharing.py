@@ -122,12 +122,13 @@ def test_a_company_with_much_to_do_does_not_starve_another(memory, now):
 
 def test_no_company_is_last_for_ever_where_there_are_more_than_a_batch_has_room_for(memory, now):
     crowded = [with_due(f"{n}", count=60, memory=memory, now=now) for n in range(2)]
-    small = with_due("Small", count=1, memory=memory, now=now)
+    later = now + timedelta(hours=1)  # So that it comes last by its id and by its row.
+    small = with_due("Small", count=1, memory=memory, now=later)
 
-    for _ in range(10):
-        tick(memory, now=now, batch_size=4, company_share=2)
+    for _ in range(16):
+        tick(memory, now=later, batch_size=4, company_share=2)
 
-    left = Scheduler.objects.filter(next_run_at__lte=now)
+    left = Scheduler.objects.filter(next_run_at__lte=later)
     assert left.filter(company=small).count() == 0
     assert left.filter(company__in=crowded).count() > 0
 

@@ -39,7 +39,7 @@ def test_a_name_belongs_to_one_class_of_one_module():
     other = type("Metered", (DebitTask,), {"__module__": "somebody.elses.billing"})
     other.__qualname__ = Metered.__qualname__
 
-    with pytest.raises(Invalid, match="is taken by tasks.tests.test_kinds.Metered"):
+    with pytest.raises(Invalid, match=r"is taken by tasks\.tests\.test_kinds\.Metered"):
         task("test-metered")(other)
     with pytest.raises(Invalid, match="is taken"):
         task("fixed-debit")(Metered)
@@ -57,7 +57,7 @@ def test_a_module_that_is_loaded_again_takes_its_own_place():
     assert (again, 2) == (find("test-metered").task, find("test-metered").version)
 
 
-@pytest.mark.parametrize("thing", [object, Metered(), lambda context: 1, None])
+@pytest.mark.parametrize("thing", [object, Metered(), lambda _: 1, None])
 def test_only_classes_of_ours_are_tasks(thing):
     with pytest.raises(Invalid, match="subclass of DebitTask or PayoutTask"):
         task("test-thing")(thing)

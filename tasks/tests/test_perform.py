@@ -61,12 +61,12 @@ class Failing(Memory):
         super().__init__()
         self.error = error
 
-    def submit(self, order):
+    def submit(self, _order):
         raise self.error
 
     find = submit
 
-    def fetch(self, *, account, uri):
+    def fetch(self, **_):
         raise self.error
 
 
@@ -259,9 +259,33 @@ def test_the_threads_that_call_leave_the_database_alone():
     assert processor.connected is False
 
 
+class Gated(Memory):
+    """Lets so many orders through; the next one waits until the gate opens."""
+
+    def __init__(self, *, after):
+        super().__init__()
+        self.after, self.gate = after, Event()
+
+    def submit(self, order):
+        if len(self.orders) >= self.after:
+            self.gate.wait()
+        return super().submit(order)
+
+
+GATE_SECONDS = 0.5  # Long enough for the call that was under way to be the only one.
+
+
 @pytest.mark.django_db
 def test_when_outcomes_can_no_longer_be_written_no_further_call_begins():
-    processor = Memory()
+    class Slow(Memory):
+        """Takes its time with every order after the first flush."""
+
+        def submit(self, order):
+            if len(self.orders) >= FLUSH_SIZE:
+                Event().wait(0.2)
+            return super().submit(order)
+
+    processor = Slow()
     jobs = [job(f"b1-{n}") for n in range(500)]
 
     outcomes = perform(jobs, processor=processor, calls_at_once=1, budget_seconds=60)

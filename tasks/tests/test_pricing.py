@@ -58,6 +58,14 @@ def failure_of(code, **given):
     return str(caught.value)
 
 
+def dollar(**changes):
+    return replace(DOLLAR, **changes)
+
+
+def money(amount):
+    return Money(amount, "USD")
+
+
 def raise_(error):
     raise error
 
@@ -129,21 +137,21 @@ def test_several_lines_come_in_their_order_and_may_take_off():
         (lambda _: [], "returned 0 lines"),
         (lambda _: [DOLLAR] * (LINE_LIMIT + 1), "returned 501 lines"),
         (lambda _: [DOLLAR, None], "returned NoneType"),
-        (lambda _: replace(DOLLAR, amount=100), "a Line is needed"),
-        (lambda _: replace(DOLLAR, amount=Money(1, "EUR")), "priced in EUR; USD is needed"),
-        (lambda _: replace(DOLLAR, amount=Money(-1, "USD")), "the total -1 is not from 0"),
-        (lambda _: [replace(DOLLAR, amount=Money(LARGEST_AMOUNT, "USD"))] * 2, "the total"),
-        (lambda _: Money(1.5, "USD"), "Invalid: amount"),
-        (lambda _: replace(DOLLAR, description="x" * 201), "description: must be text of at most"),
-        (lambda _: replace(DOLLAR, description=None), "description: must be text"),
-        (lambda _: replace(DOLLAR, description="nul\0"), "control characters"),
-        (lambda _: replace(DOLLAR, description="4111111111111111"), "payment card"),
-        (lambda _: replace(DOLLAR, inputs={"rate": 0.5}), "inputs.rate: must be a whole number"),
-        (lambda _: replace(DOLLAR, inputs={"rate": True}), "inputs.rate: must be a whole number"),
-        (lambda _: replace(DOLLAR, inputs={"big": 2**60}), "inputs.big: must be a whole number"),
-        (lambda _: replace(DOLLAR, inputs={7: 1}), "inputs: must be text"),
-        (lambda _: replace(DOLLAR, inputs={"note": "\ud800"}), "inputs.note"),
-        (lambda _: replace(DOLLAR, inputs=None), "AttributeError"),
+        (lambda _: dollar(amount=100), "a Line is needed"),
+        (lambda _: dollar(amount=Money(1, "EUR")), "priced in EUR; USD is needed"),
+        (lambda _: dollar(amount=Money(-1, "USD")), "the total -1 is not from 0"),
+        (lambda _: [dollar(amount=Money(LARGEST_AMOUNT, "USD"))] * 2, "the total"),
+        (lambda _: money(1.5), "Invalid: amount"),
+        (lambda _: dollar(description="x" * 201), "description: must be text of at most"),
+        (lambda _: dollar(description=None), "description: must be text"),
+        (lambda _: dollar(description="nul\0"), "control characters"),
+        (lambda _: dollar(description="4111111111111111"), "payment card"),
+        (lambda _: dollar(inputs={"rate": 0.5}), "inputs.rate: must be a whole number"),
+        (lambda _: dollar(inputs={"rate": True}), "inputs.rate: must be a whole number"),
+        (lambda _: dollar(inputs={"big": 2**60}), "inputs.big: must be a whole number"),
+        (lambda _: dollar(inputs={7: 1}), "inputs: must be text"),
+        (lambda _: dollar(inputs={"note": "\ud800"}), "inputs.note"),
+        (lambda _: dollar(inputs=None), "AttributeError"),
         (lambda c: c.fixed_line(), "there is no fixed amount"),
         (lambda c: c.params["none"], "KeyError: 'none'"),
     ],
@@ -249,8 +257,6 @@ def test_a_kind_without_a_price_is_told():
 
 
 def test_the_fixed_kinds_charge_the_fixed_amount():
-    (line,) = price(
-        "fixed-debit", replace(CONTEXT, amount=100), limit_seconds=PLENTY_SECONDS
-    )
+    (line,) = price("fixed-debit", replace(CONTEXT, amount=100), limit_seconds=PLENTY_SECONDS)
 
     assert ("the goat", Money(100, "USD")) == (line.description, line.amount)

@@ -5,7 +5,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,7 +15,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Inbound",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("processor", models.CharField(max_length=40)),
                 ("event_id", models.CharField(max_length=64)),
                 ("received_at", models.DateTimeField()),
@@ -24,12 +28,29 @@ class Migration(migrations.Migration):
                 ("raw", models.TextField()),
                 ("done_at", models.DateTimeField(null=True)),
                 ("result", models.CharField(blank=True, max_length=16)),
-                ("company", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, to="billy_accounts.company")),
+                (
+                    "company",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_accounts.company",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "callback",
-                "indexes": [models.Index(condition=models.Q(("done_at__isnull", True)), fields=["received_at"], name="inbound_waiting")],
-                "constraints": [models.UniqueConstraint(fields=("processor", "company", "event_id"), name="inbound_once")],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("done_at__isnull", True)),
+                        fields=["received_at"],
+                        name="inbound_waiting",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("processor", "company", "event_id"), name="inbound_once"
+                    )
+                ],
             },
         ),
     ]

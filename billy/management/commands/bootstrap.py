@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-import processors
 from accounts.clock import database_now
 from accounts.enroll import enroll
 from billy.ready import migrate_if_empty
 from core.invalid import Invalid
 from processors.base import Account, ProcessorError
+from schedulers import limits
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from accounts.models import Company
+    from processors.base import Processor
 
 
 class Command(BaseCommand):
@@ -45,16 +46,13 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Open the account, make the company, print its keys: they are shown this once."""
         migrate_if_empty()
-        processor = processors.load(settings.BILLY_PROCESSOR)
+        processor = limits.processor()
         url, key = options["processor_url"], options["processor_key"]
         try:
             account = Account(url=url, secret=key) if key else processor.open_account(url=url)
             company, clear = enroll(
                 name=options["name"], account=account, processor=processor, now=database_now()
             )
-            if options["public_url"]:
-                address = callback_address(options["public_url"], company)
-                processor.register_callback(account=account, url=address)
         except ProcessorError as error:
             message = f"--processor-url: the processor at {url} did not help: {error.reason}"
             raise CommandError(message) from error
@@ -69,7 +67,20 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(made))
         else:
-            self.stdout.writelines(f"{name:14} {value}" for name, value in made.items())
+            for name, value in made.items():
+                self.stdout.write(f"{name:14} {value}")
+        # Only now: the keys must be told even where the processor refuses to call us back.
+        if options["public_url"]:
+            address = callback_address(options["public_url"], company)
+            _register(address, account=account, processor=processor)
+
+
+def _register(address: str, *, account: Account, processor: Processor) -> None:
+    try:
+        processor.register_callback(account=account, url=address)
+    except ProcessorError as error:
+        message = f"--public-url: the processor will not call us, so it is polled: {error.reason}"
+        raise CommandError(message) from error
 
 
 def callback_address(public_url: str, company: Company) -> str:

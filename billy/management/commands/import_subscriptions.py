@@ -5,23 +5,24 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-import processors
 from accounts.clock import database_now
 from accounts.models import Company
 from billy.ready import migrate_if_empty
 from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
+from schedulers import limits
 from schedulers.importing import COLUMNS, Import, import_rows
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterator
 
+LINE_LIMIT = 64 * 1024  # Characters; a file without line feeds must not fill the memory.
 TOLD_EVERY = 1_000  # Rows between two lines of progress where the output is no terminal.
 
 
@@ -43,8 +44,8 @@ class Command(BaseCommand):
         """Import, with progress; exits 1 where a row was refused."""
         migrate_if_empty()
         into = Import(
-            company=_company(options["company"]),
-            processor=processors.load(settings.BILLY_PROCESSOR),
+            company=_company(options["company"], dry_run=options["dry_run"]),
+            processor=limits.processor(),
             calls_at_once=settings.BILLY_CALLS_AT_ONCE,
             dry_run=options["dry_run"],
         )
@@ -68,48 +69,76 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _company(text: str | None) -> Company:
-    if text is None:
+def _company(text: str | None, *, dry_run: bool) -> Company:
+    if text is None and not dry_run:
         return Company.default()
-    try:
-        company = Company.objects.filter(pk=parse_guid(text, PREFIXES["company"])).first()
-    except Invalid as invalid:
-        message = f"--company: {invalid}"
-        raise CommandError(message) from invalid
+    companies = Company.objects.filter(installation__isnull=False)
+    if text is not None:
+        try:
+            companies = Company.objects.filter(pk=parse_guid(text, PREFIXES["company"]))
+        except Invalid as invalid:
+            message = f"--company: {invalid}"
+            raise CommandError(message) from invalid
+    company = companies.first()
     if company is None:
-        message = "--company: there is no such company"
+        message = "--company: there is no such company; `manage.py bootstrap` makes one"
         raise CommandError(message)
     return company
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str] | Invalid]]:
-    """Yield each row with its line; a row that is no row says why."""
+    """Yield each row with its line; a row that is no row says why.
+
+    Each line is read by itself: no field may hold a line feed, and so a quote that is not closed
+    costs one line and not all that follow.
+    """
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+            lines = _lines(file)
+            _, first = next(lines, (1, ""))
+            header = _cells(first)
+            if isinstance(header, Invalid):
+                message = f"file: the header {header.errors['row']}"
+                raise CommandError(message)
             _check_header(header)
-            while True:
-                line = reader.line_num + 1
-                try:
-                    cells = next(reader, None)
-                except csv.Error as error:
-                    yield line, Invalid(row=f"is no CSV: {error}")
-                    continue
-                if cells is None:
-                    return
+            for number, text in lines:
+                cells = _cells(text)
                 if cells:
-                    yield line, _row(header, cells)
+                    yield number, _row(header, cells)
     except OSError as error:
         message = f"file: {error.strerror}: {path}"
         raise CommandError(message) from error
 
 
-def _row(header: list[str], cells: list[str]) -> dict[str, str] | Invalid:
+def _lines(file: TextIO) -> Iterator[tuple[int, str | None]]:
+    """Yield each line with its number, None for one that is too long to be kept in memory."""
+    number = 0
+    while text := file.readline(LINE_LIMIT):
+        number += 1
+        is_whole = text.endswith("\n") or len(text) < LINE_LIMIT
+        yield number, text if is_whole else None
+        while not is_whole:
+            rest = file.readline(LINE_LIMIT)
+            is_whole = rest.endswith("\n") or len(rest) < LINE_LIMIT
+
+
+def _cells(text: str | None) -> list[str] | Invalid:
+    if text is None:
+        return Invalid(row=f"has more than {LINE_LIMIT} characters")
+    try:
+        text.encode()
+        return next(csv.reader([text], strict=True), [])
+    except UnicodeEncodeError:
+        return Invalid(row="is not UTF-8")
+    except csv.Error as error:
+        return Invalid(row=f"is no CSV: {error}")
+
+
+def _row(header: list[str], cells: list[str] | Invalid) -> dict[str, str] | Invalid:
+    if isinstance(cells, Invalid):
+        return cells
     if len(cells) != len(header):
         return Invalid(row=f"has {len(cells)} fields; the header has {len(header)}")
-    if any("\ufffd" in cell for cell in cells):
-        return Invalid(row="is not UTF-8")
     return dict(zip(header, cells, strict=True))
 
 

@@ -25,5 +25,5 @@ class Command(BaseCommand):
         migrate_if_empty()
         self.stdout.write("worker ready")
         self.stdout.flush()
-        for_ever(stopped=stop.is_set, told=self.stderr.write)
+        for_ever(stop=stop, told=self.stderr.write)
         self.stdout.write("worker stopped")
