@@ -55,7 +55,7 @@ lock:  ## Resolve requirements*.in anew, with hashes (needs uv, which nothing el
 	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
 
 docs:  ## Look for links that lead nowhere
-	$(PYTHON) manage.py test tests/test_docs.py
+	$(PYTHON) manage.py test tests/test_docs.py tests/test_docs_examples.py
 
 check:  ## What CI runs
 	.ci/run

@@ -6,10 +6,11 @@ early, are never retried by the broker, carry no time, and answer nothing.
 """
 
 import os
+import sys
 from typing import Any, Final
 
 from celery import Celery
-from celery.signals import celeryd_after_setup
+from celery.signals import beat_init, celeryd_after_setup, setup_logging, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
@@ -33,7 +34,6 @@ app.conf.update(
     worker_max_tasks_per_child=1000,
     worker_prefetch_multiplier=1,  # One busy worker must not hoard what another could do now.
     worker_disable_prefetch=True,
-    worker_hijack_root_logger=False,  # LOGGING of the settings holds in workers as well.
     worker_soft_shutdown_timeout=30,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -80,3 +80,37 @@ def refuse_green_threads(instance: Any, **_: object) -> None:
     pool = instance.pool_cls.__module__
     if any(name in pool for name in REFUSED_POOLS):
         raise SystemExit(f"Billy does not run on {pool}: use --pool prefork or --pool threads")
+
+
+@celeryd_after_setup.connect
+@beat_init.connect
+def need_a_broker(**_: object) -> None:
+    """End a worker or beat that would look for a broker nobody has named, for ever."""
+    if not settings.CELERY_BROKER_URL:
+        raise SystemExit(
+            "Billy has no broker: set CELERY_BROKER_URL, such as redis://127.0.0.1:6379/0, "
+            "or run `manage.py worker`, which needs none"
+        )
+
+
+@setup_logging.connect
+def leave_logging_alone(**_: object) -> None:
+    """Keep Celery from setting levels and handlers: those of the settings hold here as well."""
+
+
+@worker_ready.connect
+def tell_that_the_worker_is_ready(**_: object) -> None:
+    """Print the one line that every process of ours prints."""
+    _tell("celery worker ready")
+
+
+@beat_init.connect
+def tell_that_beat_is_ready(**_: object) -> None:
+    """Print the one line that every process of ours prints."""
+    _tell("celery beat ready")
+
+
+def _tell(line: str) -> None:
+    if sys.__stdout__ is not None:  # Celery hands what goes to `sys.stdout` to its log.
+        sys.__stdout__.write(f"{line}\n")
+        sys.__stdout__.flush()
