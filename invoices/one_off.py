@@ -69,6 +69,8 @@ def invoice(
                 listeners=[company.pk] if company.listens else [],
             )
     except IntegrityError:
+        if said.external_id is None:
+            raise
         raise Invalid(external_id="is the name of another invoice of this customer") from None
     return new.id, held
 

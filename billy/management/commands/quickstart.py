@@ -138,7 +138,6 @@ class Command(BaseCommand):
         for name, words in (
             ("pages", f"{web_url}/admin/"),
             ("log-in", f"{ADMIN}, password {password}"),
-            ("API", f"{web_url}/v1/"),
             ("API key", note.api_key),
             ("sandbox", f"{sandbox_url}  (bank transfers take a minute)"),
             ("kept in", str(kept)),
