@@ -14,9 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 from billy.embedded import EmbeddedUnavailable
 from billy.embedded.wheel import install_tree, major_version
+
+# Properties are given all the time they need: a slow machine is no defect. CI tries the same
+# examples each time, so that what fails there fails for everybody; elsewhere they are new ones.
+settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("patient")
 
 LOCAL_NAMES = frozenset({"", "localhost"})
 WATCHED = frozenset({"socket.connect", "socket.sendto", "socket.getaddrinfo"})

@@ -88,6 +88,8 @@ class WireServer:
         with contextlib.suppress(OSError), self._wrapped(accepted) as connection:
             if self.script and isinstance(self.script[0], ResetUnread):
                 self.script.popleft()
+                connection.settimeout(5)
+                connection.recv(1, socket.MSG_PEEK)  # Not before the client has written anything.
                 _reset(connection)
                 return
             if self.script and isinstance(self.script[0], Babble):
