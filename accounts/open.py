@@ -221,5 +221,6 @@ def _insert(new: Sequence[Association], *, now: datetime) -> list[FundingInstrum
         )
         for each, row in zip(new, rows, strict=True)
     ]
-    record(facts, heads=locked, now=now)
+    listens = {each.customer.company_id for each in new if each.customer.company.listens}
+    record(facts, heads=locked, now=now, listeners=listens)
     return rows

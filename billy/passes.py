@@ -68,8 +68,9 @@ def one_sweep(*, now: datetime | None = None) -> Report:
     """Finish what was cut off, callbacks included."""
     processor = limits.processor()
     at, within = now or database_now(), limits.from_settings()
+    report = cycle.sweep(processor=processor, now=at, limits=within)
     receive.sweep(processor=processor, now=at, limits=within)
-    return cycle.sweep(processor=processor, now=at, limits=within)
+    return report
 
 
 def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
@@ -108,14 +109,21 @@ def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
     swept_at = 0.0
     while not stop.is_set():
-        try:
-            worked = one_pass().worked
-            if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
-                swept_at = time.monotonic()
-                worked = one_sweep().worked or worked
-        except (DatabaseError, InterfaceError) as error:
-            told(f"the database is away: {error}".strip())
-            connection.close()
-            worked = False
+        worked = _tried(one_pass, told=told)
+        if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
+            swept_at = time.monotonic()
+            worked = _tried(one_sweep, told=told) or worked
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
+
+
+def _tried(work: Callable[[], Report], *, told: Callable[[str], None]) -> bool:
+    """Make a pass and return whether it worked; what stops one must not stop the other."""
+    try:
+        return work().worked
+    except (DatabaseError, InterfaceError) as error:
+        told(f"the database is away, or refuses: {error}".strip())
+        connection.close()
+    except Exception as error:  # noqa: BLE001  # The loop is there to outlive it; the log says what.
+        told(f"{type(error).__name__}: {error}")
+    return False

@@ -47,7 +47,8 @@ def issue(
         instrument = locked.instrument
         if not locked.total or instrument is None or instrument.state != "active":
             return facts, []
-        return facts, [_attempt(locked, instrument, step=0, now=now, lease_seconds=lease_seconds)]
+        held = _attempt(locked, instrument, step=0, now=now, lease_seconds=lease_seconds)
+        return [*facts, _intended(locked, held, actor=actor)], [held]
 
     return _changed(feed, change, now=now)
 
@@ -73,10 +74,7 @@ def collect(
         facts = _void_planned(locked, actor=actor, now=now)
         locked.state = "open"
         held = _attempt(locked, instrument, step=None, now=now, lease_seconds=lease_seconds)
-        body = {"amount": held.amount, "attempt": held.attempt}
-        kind = f"{locked.direction}.intended"
-        facts.append(_fact(locked, kind, body, actor=actor, name=f"{kind}/{held.label}"))
-        return facts, [held]
+        return [*facts, _intended(locked, held, actor=actor)], [held]
 
     return _changed(feed, change, now=now)
 
@@ -151,7 +149,7 @@ def _attempt(
         currency=feed.currency,
         key=key,
         target_uri=instrument.uri,
-        statement_text="",
+        statement_text=str(feed.terms.get("statement_text", "")),
         terms=feed.terms,
         instrument_id=instrument.pk,
         instrument_kind=instrument.kind,
@@ -183,6 +181,12 @@ def _void_planned(feed: AuditFeed, *, actor: str, now: datetime) -> list[Fact]:
         body = {"amount": planned.amount, "attempt": planned.attempt}
         facts.append(_fact(feed, kind, body, actor=actor, name=name))
     return facts
+
+
+def _intended(feed: AuditFeed, held: Held, *, actor: str) -> Fact:
+    body = {"amount": held.amount, "attempt": held.attempt}
+    kind = f"{feed.direction}.intended"
+    return _fact(feed, kind, body, actor=actor, name=f"{kind}/{held.label}")
 
 
 def _fact(feed: AuditFeed, kind: str, body: dict[str, Any], *, actor: str, name: str = "") -> Fact:

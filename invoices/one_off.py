@@ -94,6 +94,7 @@ def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: dateti
         terms={
             "description": lines[0].description,
             "time_zone": customer.time_zone or company.time_zone,
+            "statement_text": said.statement_text,
         },
         due_at=now,
         external_id=said.external_id,

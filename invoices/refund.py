@@ -83,7 +83,8 @@ def _paid(feed: AuditFeed) -> Transaction:
 
 
 def _given(paid: Transaction) -> int:
-    back = Transaction.objects.filter(reference_to=paid).exclude(state__in=NOT_GIVEN)
+    of_feed = Transaction.objects.filter(feed=paid.feed_id, reference_to=paid)
+    back = of_feed.exclude(state__in=NOT_GIVEN)
     return back.aggregate(sum=Sum("amount"))["sum"] or 0
 
 

@@ -58,6 +58,7 @@ class Step:
     returned: int = 0
     refunded: int = 0
     feed_state: str = ""
+    unlooked: int = 0  # 1 where a look never reached the processor, so it does not count.
     moved: int | None = None
     retry_at: datetime | None = None
 
@@ -85,13 +86,21 @@ def settle(
     now: datetime,
     looks: Looks,
     listeners: Collection[Any] = (),
+    over: Collection[Any] = (),
 ) -> list[Settled]:
     """Write outcomes and all that follows within their feeds; returns those that took effect.
 
-    The trails must be locked (`heads`), inside a transaction that the caller commits.
+    The trails must be locked (`heads`), inside a transaction that the caller commits. `over` are
+    the trails of canceled schedulers: what is under way is recorded, and nothing is tried again.
     """
     steps = {
-        held.transaction_id: step(held, outcome, now=now, looks=looks) for held, outcome in results
+        held.transaction_id: step(
+            replace(held, step=None) if held.trail_id in over else held,
+            outcome,
+            now=now,
+            looks=looks,
+        )
+        for held, outcome in results
     }
     landed = _move_attempts(list(steps.values()), now=now)
     taken = [each for each in steps.values() if each.held.transaction_id in landed]
@@ -193,6 +202,7 @@ def _undecided(held: Held, outcome: Outcome, *, looks: Looks) -> Step:
         outcome=outcome,
         state="unknown",
         fact="unknown" if held.state == "intent" else "",
+        unlooked=int(unsent),
         look_in_seconds=_look_seconds(held, outcome, looks=looks),
     )
 
@@ -286,6 +296,7 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
             each.outcome.uri or None,
             each.due_in_seconds,
             each.look_in_seconds,
+            each.unlooked,
             _failure(each, now),
         )
         for each in sorted(steps, key=lambda each: each.held.transaction_id)
@@ -297,10 +308,11 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
         " lease_until = CASE WHEN v.state = 'unknown' THEN clock_timestamp() END,"
         " due_at = coalesce(%s::timestamptz + make_interval(secs => v.due_in), a.due_at),"
         " next_look_at = clock_timestamp() + make_interval(secs => v.look_in),"
+        " looks = greatest(a.looks - v.unlooked, 0),"
         " failures = CASE WHEN v.failure IS NULL OR jsonb_array_length(a.failures) >= %s"
         " THEN a.failures ELSE a.failures || v.failure END "
         f"FROM {unnest(ATTEMPT_COLUMNS)} AS v (id, before, token, state, uri, due_in, look_in,"
-        " failure) WHERE a.id = v.id AND a.state = v.before"
+        " unlooked, failure) WHERE a.id = v.id AND a.state = v.before"
         " AND a.lease_token IS NOT DISTINCT FROM v.token RETURNING a.id",
         [now, now, FAILURE_LIMIT, *arrays(ATTEMPT_COLUMNS, rows)],
     )
@@ -355,6 +367,7 @@ ATTEMPT_COLUMNS = {
     "uri": "text",
     "due_in": "float8",
     "look_in": "float8",
+    "unlooked": "integer",
     "failure": "jsonb",
 }
 FEED_COLUMNS = {

@@ -124,6 +124,8 @@ def _plain_leaf(field: str, value: object) -> None:
         raise Invalid({field: "must be texts, whole numbers, true, false or null"})
     elif isinstance(value, int) and abs(value) > LARGEST_AMOUNT:
         raise Invalid({field: f"must be a whole number of at most {LARGEST_AMOUNT}"})
+    elif isinstance(value, int):
+        check.text(field, str(value), limit=PARAM_LIMIT)  # It may be the number of a card.
 
 
 def _task(name: object, direction: str) -> None:

@@ -6,16 +6,16 @@ that the database refuses is found by halving the batch until it is alone.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from accounts.models import Company
 from audit.chain import Head
 from audit.sets import update
-from core.invalid import Invalid
 from invoices import opening, payments
 from invoices.void import void_queued
 from schedulers import claim, occurrences
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from schedulers.limits import Limits
     from schedulers.occurrences import Advance
 
+logger = logging.getLogger(__name__)
+
 CANCELED = "canceled"
-# What a row may do to a batch: break a rule of the database, or of a value that is made of it.
-REFUSALS = (IntegrityError, DataError, Invalid)
+LOST = (OperationalError, InterfaceError)  # The database is away, or took another's side.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +83,13 @@ def _open(
     seen: list[UUID] = []
     try:
         return _begin(claimed, quoted=quoted, now=now, limits=limits, seen=seen)
-    except REFUSALS as error:
+    except LOST:
+        raise
+    except Exception as error:  # One row must not hold up the others.
+        if not seen:
+            raise
         if len(seen) == 1:
-            refused = Quote(
-                version=-1, occurrence=-1, lines={}, failure=f"the database refused it: {error}"
-            )
-            return _begin(
-                lambda: claim.claim_only(seen, now=now),
-                quoted={seen[0]: refused},
-                now=now,
-                limits=limits,
-                seen=[],
-            )
+            return _park(seen[0], error, now=now, limits=limits)
         half = len(seen) // 2
         first, rest = (
             partial(_claimed, some, quoted=quoted, now=now) for some in (seen[:half], seen[half:])
@@ -101,6 +97,25 @@ def _open(
         return _open(first, quoted=quoted, now=now, limits=limits) + _open(
             rest, quoted=quoted, now=now, limits=limits
         )
+
+
+def _park(identity: UUID, error: Exception, *, now: datetime, limits: Limits) -> Begun:
+    """Park the scheduler that the database refuses; if even that is refused, say so loudly."""
+    why = f"the database refused it: {error}"
+    refused = Quote(version=-1, occurrence=-1, lines={}, failure=why)
+    try:
+        return _begin(
+            lambda: claim.claim_only([identity], now=now),
+            quoted={identity: refused},
+            now=now,
+            limits=limits,
+            seen=[],
+        )
+    except LOST:
+        raise
+    except Exception:
+        logger.exception("scheduler %s can be neither run nor parked", identity)
+        return Begun()
 
 
 def _claimed(ids: Collection[UUID], *, quoted: Mapping[UUID, Quote], now: datetime) -> list[Due]:

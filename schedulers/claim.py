@@ -38,6 +38,7 @@ class Due:
     instrument_kind: str
     instrument_uri: str
     instrument_usable: bool
+    instrument_foreign: bool
     processor_account: str
     task: str
     computed: bool
@@ -158,7 +159,11 @@ COLUMNS = {
     "instrument_id": "s.instrument_id",
     "instrument_kind": "coalesce(i.kind, '')",
     "instrument_uri": "coalesce(i.uri, '')",
-    "instrument_usable": "coalesce(i.state = 'active', false)",
+    "instrument_usable": (
+        "coalesce(i.state = 'active' AND CASE s.direction"
+        " WHEN 'credit' THEN i.can_credit ELSE i.can_debit END, false)"
+    ),
+    "instrument_foreign": "coalesce(i.customer_id <> s.customer_id, false)",
     "processor_account": "c.processor_account",
     "task": "s.task",
     "computed": "s.computed",

@@ -13,6 +13,7 @@ processor has never seen is sent again, under that same key.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from django.db import (
 from accounts import calls
 from accounts.models import Company
 from accounts.open import account_of
+from accounts.secret import UnreadableSecret
 from audit.record import heads
 from core.foreign import kept
 from invoices import payments
@@ -34,7 +36,7 @@ from invoices import settle as writing
 from invoices.states import TRANSACTION_MOVES
 from processors.base import KeyClass
 from schedulers import reactions
-from schedulers.begin import REFUSALS, begin, listeners_among
+from schedulers.begin import begin, listeners_among
 from tasks.outcome import DEADLINE, Outcome, Verdict
 from tasks.perform import evidence, perform
 
@@ -45,13 +47,16 @@ if TYPE_CHECKING:
 
     from invoices.attempts import Held
     from invoices.settle import Settled
-    from processors.base import Processor, Receipt
+    from processors.base import Account, Processor, Receipt
     from schedulers.limits import Limits
 
     Result = tuple[Held, Outcome]
 
+logger = logging.getLogger(__name__)
+
 KEY_MARGIN_SECONDS = 3600  # A key is not used in the last hour of its life at the processor.
 REFUSALS_TO_PAUSE = 5  # So many calls that could not be sent mean that the rest cannot either.
+LOST = (OperationalError, InterfaceError)  # The database is away, or took another's side.
 TRIES = 3  # A transaction that lost its connection or a deadlock is tried again so often.
 
 
@@ -117,12 +122,7 @@ def run(
     companies = {each.pk: each for each in _companies(held)}
     by_id = {each.transaction_id: each for each in held}
     jobs = [
-        each.job(
-            account_of(companies[each.company_id])
-            if companies[each.company_id].processor_key
-            else None,
-            resend=_may_resend(each, processor),
-        )
+        each.job(_account(each, companies[each.company_id]), resend=_may_resend(each, processor))
         for each in held
     ]
     listeners = {pk for pk, company in companies.items() if company.listens}
@@ -168,19 +168,31 @@ def settle(
         return []
     try:
         return _repeated(lambda: _settle(results, now=now, limits=limits, listeners=listeners))
-    except REFUSALS as error:
+    except LOST:
+        raise
+    except Exception as error:  # noqa: BLE001  # One that fails must not hold up the others.
         if len(results) > 1:
             half = len(results) // 2
             return settle(results[:half], now=now, limits=limits, listeners=listeners) + settle(
                 results[half:], now=now, limits=limits, listeners=listeners
             )
-        ((held, _),) = results
-        conflict = Outcome(
-            transaction_id=held.transaction_id,
-            verdict=Verdict.CONFLICT,
-            reason=kept(f"its outcome could not be written: {error}"),
-        )
-        return _settle([(held, conflict)], now=now, limits=limits, listeners=listeners)
+        return _conflict(results[0][0], error, now=now, limits=limits)
+
+
+def _conflict(held: Held, error: Exception, *, now: datetime, limits: Limits) -> list[Settled]:
+    """Park an attempt whose outcome cannot be written; if even that is refused, say so loudly."""
+    conflict = Outcome(
+        transaction_id=held.transaction_id,
+        verdict=Verdict.CONFLICT,
+        reason=kept(f"its outcome could not be written: {error}"),
+    )
+    try:
+        return _settle([(held, conflict)], now=now, limits=limits, listeners=())
+    except LOST:
+        raise
+    except Exception:
+        logger.exception("attempt %s can be neither settled nor parked", held.transaction_id)
+        return []
 
 
 def believe(
@@ -221,7 +233,12 @@ def _settle(
         locked = reactions.lock(reactions.concerned(results))
         chain = heads(reactions.trails(results))
         settled = writing.settle(
-            results, heads=chain, now=now, looks=limits.looks, listeners=listeners
+            results,
+            heads=chain,
+            now=now,
+            looks=limits.looks,
+            listeners=listeners,
+            over={trail for trail, (state, _) in locked.items() if state == "canceled"},
         )
         reactions.react(settled, locked=locked, heads=chain, now=now, listeners=listeners)
     return settled
@@ -232,7 +249,7 @@ def _repeated(work: Callable[[], list[Settled]]) -> list[Settled]:
     for tried in range(1, TRIES + 1):
         try:
             return work()
-        except (OperationalError, InterfaceError):
+        except LOST:
             if tried == TRIES:
                 raise
             connection.close()
@@ -248,4 +265,26 @@ def _may_resend(held: Held, processor: Processor) -> bool:
 
 
 def _companies(held: Sequence[Held]) -> list[Company]:
-    return list(Company.objects.filter(pk__in={each.company_id for each in held}))
+    """Return the companies; one whose secret cannot be read comes without its key."""
+    wanted = {each.company_id for each in held}
+    try:
+        return list(Company.objects.filter(pk__in=wanted))
+    except UnreadableSecret:
+        return [_readable(each) for each in wanted]
+
+
+def _readable(identity: UUID) -> Company:
+    try:
+        return Company.objects.get(pk=identity)
+    except UnreadableSecret:
+        logger.exception("a secret of company %s cannot be read", identity)
+        company = Company.objects.defer("processor_key", "callback_key").get(pk=identity)
+        company.processor_key = company.callback_key = ""
+        return company
+
+
+def _account(held: Held, company: Company) -> Account | None:
+    """Return where an attempt goes; never another account than the one that it was made for."""
+    if not company.processor_key or held.processor_account != company.processor_account:
+        return None
+    return account_of(company)

@@ -18,6 +18,8 @@ from uuid import UUID
 from accounts.models import Customer, FundingInstrument
 from audit.chain import Fact
 from audit.record import begin
+from audit.record import heads as lock_trails
+from audit.sets import array, fetch, update
 from core import check
 from core.ids import PREFIXES, derived, guid, parse_guid
 from core.invalid import Invalid
@@ -34,6 +36,16 @@ if TYPE_CHECKING:
     from audit.record import Heads
     from invoices.settle import Settled
 
+TABLE = Scheduler._meta.db_table
+MONEY_BACK = "the charge that started it came back"
+STATES = {"returned": "paused", "succeeded": "active"}
+MOVE_COLUMNS = {
+    "id": "uuid",
+    "state": "text",
+    "reason": "text",
+    "version": "bigint",
+    "updated_at": "timestamptz",
+}
 WHOLE = 10_000  # Basis points.
 MOST_FOLLOW_UPS = 20  # Sellers, fees and taxes of one charge; more is a mistake.
 LONGEST_WAIT_DAYS = 366
@@ -46,6 +58,8 @@ def checked(value: object, *, company: Company) -> list[dict[str, Any]]:
     if not isinstance(value, (list, tuple)) or len(value) > MOST_FOLLOW_UPS:
         raise Invalid(follow_ups=f"must be a list of at most {MOST_FOLLOW_UPS} follow-ups")
     rules = [_checked(position, each, company) for position, each in enumerate(value)]
+    if sum(rule.get("share", 0) for rule in rules) > WHOLE:
+        raise Invalid(follow_ups=f"the shares must not add up to more than {WHOLE}")
     if len({rule["role"] for rule in rules}) < len(rules):
         raise Invalid(follow_ups="each must have a role of its own")
     return rules
@@ -81,6 +95,50 @@ def start_follow_ups(settled: Sequence[Settled], *, heads: Heads, now: datetime)
     heads |= begin([(child.pk, child.company_id, "scheduler") for child in children])
     Scheduler.objects.bulk_create(children)
     return [_born(child) for child in children]
+
+
+def hold_back(settled: Sequence[Settled], *, heads: Heads, now: datetime) -> list[Fact]:
+    """Stop payouts that were started by a debit whose money came back; start them when it is paid.
+
+    Only those that have not run yet: what was paid out is for a person to ask back.
+    """
+    wanted = {
+        (each.held.trail_id, each.held.occurrence): STATES[each.state]
+        for each in settled
+        if each.held.kind == "debit" and each.state in STATES and "follow_ups" in each.held.terms
+    }
+    if not any(each.state == "returned" or each.held.attempt > 1 for each in settled if wanted):
+        return []
+    found = fetch(
+        f'SELECT id, parent_id, parent_occurrence, state, reason, version FROM "{TABLE}"'
+        " WHERE parent_id = ANY(%s::uuid[]) AND occurrence = 0 ORDER BY id FOR NO KEY UPDATE",
+        [array("uuid", sorted({trail for trail, _ in wanted}))],
+    )
+    moves = [
+        (identity, after, version + 1)
+        for identity, parent, occurrence, state, reason, version in found
+        if (after := wanted.get((parent, occurrence), state)) != state
+        and (state == "active" or (state, reason) == ("paused", MONEY_BACK))
+    ]
+    if not moves:
+        return []
+    heads |= lock_trails([identity for identity, _, _ in moves])
+    reasons = {"paused": MONEY_BACK, "active": ""}
+    rows = [(identity, after, reasons[after], version, now) for identity, after, version in moves]
+    update(TABLE, MOVE_COLUMNS, rows, key="id")
+    by_parent = {identity: parent for identity, parent, *_ in found}
+    held = {each.held.trail_id: each.held for each in settled}
+    return [
+        Fact(
+            trail_id=identity,
+            company_id=held[by_parent[identity]].company_id,
+            kind="scheduler.paused" if after == "paused" else "scheduler.resumed",
+            currency=held[by_parent[identity]].currency,
+            body={"reason": reasons[after]} if reasons[after] else {},
+            dedupe=f"state/{version}",
+        )
+        for identity, after, version in moves
+    ]
 
 
 def _child(each: Settled, rule: dict[str, Any], *, now: datetime) -> Scheduler | None:

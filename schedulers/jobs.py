@@ -104,11 +104,17 @@ def stop_poll(**_: object) -> None:
 
 def _poll_for_ever() -> None:
     while not _stop.wait(settings.BILLY_POLL_SECONDS * random.uniform(0.67, 1.33)):  # noqa: S311  # To spread the workers.
-        try:
-            with _busy:
-                while not _stop.is_set() and _pass(cycle.tick):
-                    pass
-                _pass(cycle.sweep)
-        except Exception:  # The database may be away; the poll is there to outlive that.
-            logger.exception("The poll failed; it will be made again.")
-            connection.close()
+        with _busy:
+            while not _stop.is_set() and _tried(cycle.tick):
+                pass
+            _tried(cycle.sweep)
+
+
+def _tried(work: Callable[..., Report]) -> bool:
+    """Make a pass and return whether it worked; what stops a tick must not stop the sweep."""
+    try:
+        return _pass(work)
+    except Exception:  # The database may be away; the poll is there to outlive that.
+        logger.exception("The poll failed; it will be made again.")
+        connection.close()
+        return False

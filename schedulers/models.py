@@ -153,7 +153,11 @@ class Scheduler(models.Model):
         It is still owed, nothing but a planned attempt is in hand, and there is an instrument that
         was not refused for good.
         """
-        newest = AuditFeed.objects.filter(trail_id=self.pk).order_by("-occurrence").first()
+        newest = (
+            AuditFeed.objects.filter(trail_id=self.pk, kind="period")
+            .order_by("-occurrence")
+            .first()
+        )
         if newest is None or newest.state not in OWED or self.instrument is None:
             return False
         in_hand = Transaction.objects.filter(feed=newest, state__in=LIVE - {"queued"})

@@ -21,6 +21,7 @@ from invoices.retry import Policy
 from schedulers import follow_ups
 from schedulers.claim import Due
 from schedulers.models import FOR_EVER
+from tasks import kinds
 from tasks.pricing import Line
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Advance:
 
 def decide(due: Due, *, now: datetime) -> Decision:
     """Return what a due scheduler opens at `now`; raises Invalid where it cannot be run."""
+    if due.instrument_foreign:
+        raise Invalid(instrument="belongs to another customer")
+    if not due.computed and due.task not in kinds.FIXED:
+        raise Invalid(task="is no task of a fixed amount")
     if due.cancel_at is not None and due.next_run_at >= due.cancel_at:
         return _stopped(due, "canceled", "canceled at the end of the period")
     if due.occurrence < due.anchor_occurrence:
@@ -234,6 +239,8 @@ def terms_of(due: Due) -> dict[str, Any]:
         "time_zone": due.time_zone,
         "version": due.version,
     }
+    if due.statement_text:
+        terms["statement_text"] = due.statement_text
     if due.retry_policy:
         terms["retry"] = due.retry_policy
     if due.follow_ups:

@@ -11,7 +11,8 @@ from audit.sets import array, arrays, fetch, unnest, update
 from core.ids import PREFIXES, guid
 from invoices.retry import Policy
 from invoices.states import LIVE
-from schedulers.follow_ups import start_follow_ups
+from invoices.void import void_queued
+from schedulers.follow_ups import hold_back, start_follow_ups
 from schedulers.models import Scheduler
 from schedulers.states import SCHEDULER_MOVES
 from tasks.outcome import Outcome, Verdict
@@ -31,6 +32,19 @@ NOES = frozenset({Verdict.DECLINED, Verdict.REJECTED, Verdict.RETURNED})
 CHARGES = frozenset({"debit", "credit"})
 # What the end of dunning means. "active" is where the invoice is given up and the scheduler is not.
 ENDS = {"pause": "paused", "cancel": "canceled", "leave": "active", "uncollectible": "active"}
+# Refusals that name the instrument itself; others are no fault of a card or bank account.
+OF_INSTRUMENTS = frozenset(
+    {
+        "not-found",
+        "funding-source-not-debitable",
+        "funding-destination-not-creditable",
+        "card-not-validated",
+        "card-not-valid",
+        "bank-account-not-valid",
+        "invalid-routing-number",
+        "invalid-bank-account-number",
+    }
+)
 # Where several invoices of a scheduler are decided at once, what stops it wins.
 WEIGHTS = ("active", "past_due", "paused", "held", "errored", "canceled")
 
@@ -80,8 +94,11 @@ def react(
     recovering = [trail for trail, (after, _) in moves.items() if after == "active"]
     for trail in _still_owing(recovering):
         del moves[trail]
+    over = [trail for trail, (after, _) in moves.items() if after == "canceled"]
+    facts += void_queued(over, now=now) if over else []
     facts += _move(moves, locked=locked, now=now)
     facts += start_follow_ups(settled, heads=heads, now=now)
+    facts += hold_back(settled, heads=heads, now=now)
     record(facts, heads=heads, now=now, listeners=listeners)
 
 
@@ -112,7 +129,7 @@ def _after_no(each: Settled) -> str:
     if each.retry_at is not None:
         return "past_due"
     if each.state == "rejected":
-        return "errored"
+        return "errored" if each.held.kind == "debit" else "held"
     if each.held.step is None:
         return ""  # Tried by hand: the person who did so decides what follows.
     if each.held.kind == "credit":
@@ -127,7 +144,8 @@ def _still_owing(schedulers: Collection[UUID]) -> set[UUID]:
     rows = fetch(
         "SELECT DISTINCT f.trail_id FROM billy_invoices_auditfeed f"
         " JOIN billy_invoices_transaction a ON a.feed_id = f.id"
-        " WHERE f.trail_id = ANY(%s::uuid[]) AND f.state = 'open' AND a.attempt > 1"
+        " WHERE f.trail_id = ANY(%s::uuid[]) AND f.kind = 'period' AND f.state = 'open'"
+        " AND a.attempt > 1"
         " AND a.state = ANY(%s::text[])",
         [array("uuid", sorted(schedulers)), array("text", sorted(LIVE))],
     )
@@ -144,7 +162,7 @@ def _move(moves: dict[UUID, tuple[str, Settled]], *, locked: Locked, now: dateti
             Fact(
                 trail_id=trail,
                 company_id=each.held.company_id,
-                kind="scheduler.recovered" if after == "active" else f"scheduler.{after}",
+                kind=_kind(after, each),
                 currency=each.held.currency,
                 feed_id=each.held.feed_id,
                 body={"from": before, "reason": reason},
@@ -153,6 +171,13 @@ def _move(moves: dict[UUID, tuple[str, Settled]], *, locked: Locked, now: dateti
         )
     update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
     return facts
+
+
+def _kind(after: str, each: Settled) -> str:
+    """Return what is told: recovered is paid, resumed is given up on one invoice and going on."""
+    if after != "active":
+        return f"scheduler.{after}"
+    return "scheduler.recovered" if each.state == "succeeded" else "scheduler.resumed"
 
 
 def _mark_instruments(settled: Sequence[Settled], *, now: datetime) -> list[Fact]:
@@ -192,11 +217,9 @@ def _marked(identity: UUID, each: Settled) -> Fact:
 def _spoils(each: Settled) -> bool:
     no = each.state in {"declined", "rejected", "returned"}
     charge = each.held.kind in CHARGES
-    return (
-        no
-        and charge
-        and (each.outcome.hard or each.state == "rejected" or each.held.kind == "credit")
-    )
+    refused = each.state == "rejected" and each.outcome.code in OF_INSTRUMENTS
+    unpayable = each.held.kind == "credit" and each.state != "rejected"
+    return no and charge and (each.outcome.hard or refused or unpayable)
 
 
 MOVE_COLUMNS = {

@@ -51,7 +51,9 @@ def resume(scheduler: Scheduler, *, now: datetime, actor: str = "billy") -> Sche
         before = locked.state
         # One that waited for an instrument at the end of its trial is charged for this period.
         waited = locked.reason == UNPAID_TRIAL
-        trial = locked.trial_ends_at is not None and now < locked.trial_ends_at
+        trial = locked.occurrence < locked.anchor_occurrence or (
+            locked.trial_ends_at is not None and now < locked.trial_ends_at
+        )
         _move(locked, "trialing" if trial else "active", reason="", now=now)
         facts = [_fact(locked, "scheduler.resumed", {"from": before}, actor=actor)]
         skipped = None
@@ -121,7 +123,9 @@ def use_instrument(
         return [_fact(locked, "scheduler.changed", body, actor=actor)]
 
     _changed(scheduler.pk, change, now=now)
-    owed = AuditFeed.objects.filter(trail_id=scheduler.pk, state__in=["open", "uncollected"])
+    owed = AuditFeed.objects.filter(
+        trail_id=scheduler.pk, kind="period", state__in=["open", "uncollected"]
+    )
     return list(owed.order_by("occurrence"))
 
 

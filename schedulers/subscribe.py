@@ -112,7 +112,8 @@ def insert(schedulers: Sequence[Scheduler], *, now: datetime) -> None:
     with transaction.atomic():
         heads = begin([(each.pk, each.company_id, "scheduler") for each in schedulers])
         Scheduler.objects.bulk_create(schedulers)
-        record([_created(each) for each in schedulers], heads=heads, now=now)
+        listens = {each.company_id for each in schedulers if each.company.listens}
+        record([_created(each) for each in schedulers], heads=heads, now=now, listeners=listens)
 
 
 def _created(scheduler: Scheduler) -> Fact:
@@ -201,6 +202,8 @@ def _zone(wanted: Subscription, company: Company) -> str:
 def _start(wanted: Subscription, zone: str, *, now: datetime) -> datetime:
     if wanted.started_at is None:
         return now
+    if not isinstance(wanted.started_at, date):  # An instant is one too.
+        raise Invalid(started_at="must be a date, or a datetime with a time zone")
     if isinstance(wanted.started_at, datetime) and wanted.started_at.tzinfo is None:
         raise Invalid(started_at="must have a time zone")
     return anchor_from(wanted.started_at, time_zone=zone)

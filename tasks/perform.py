@@ -89,7 +89,7 @@ def carry_out(job: Job, *, processor: Processor, deadline: float) -> Outcome:
         receipt = _receipt(job, job.order, processor=processor)
     except ProcessorError as error:
         return _failure(job, error)
-    except Exception as error:  # noqa: BLE001  # A processor's own bug: nothing is known, so look it up later.
+    except BaseException as error:  # noqa: BLE001  # A processor's own bug: nothing is known, so look it up later.
         return _outcome(job, Verdict.UNKNOWN, reason=told(error))
     if receipt is None:
         return _outcome(job, Verdict.ABSENT, reason="the processor does not know it")
@@ -122,12 +122,22 @@ def _looked_up(job: Job, order: Order, *, processor: Processor) -> Receipt | Non
     """Return what the processor has; a refused question proves nothing about the payment."""
     try:
         if job.uri:
-            return processor.fetch(account=order.account, uri=job.uri)
+            return _as_ordered(order, processor.fetch(account=order.account, uri=job.uri))
         return processor.find(order)
     except NotFound:
         return None
     except (Rejected, KeyConflict) as error:
         raise Unknown(error.reason, error.code) from error
+
+
+def _as_ordered(order: Order, receipt: Receipt) -> Receipt:
+    """Return a fetched object if it is what was ordered; anything else proves nothing."""
+    asked = (order.kind, order.amount, order.currency)
+    if asked != (receipt.kind, receipt.amount, receipt.currency):
+        raise Unknown("the processor's object is not what was ordered")
+    if receipt.key not in {None, order.key}:
+        raise Unknown("the processor's object has another key")
+    return receipt
 
 
 def _failure(job: Job, error: ProcessorError) -> Outcome:

@@ -163,7 +163,10 @@ def _check_input(name: object, value: object) -> None:
     if isinstance(value, str):
         check.text(f"inputs.{name}", value, limit=INPUT_LIMIT)
     else:
-        check.whole(f"inputs.{name}", value, minimum=-LARGEST_AMOUNT, maximum=LARGEST_AMOUNT)
+        number = check.whole(
+            f"inputs.{name}", value, minimum=-LARGEST_AMOUNT, maximum=LARGEST_AMOUNT
+        )
+        check.text(f"inputs.{name}", str(number), limit=INPUT_LIMIT)  # No card number either.
 
 
 def _frozen(value: Any) -> Any:  # Any JSON value.

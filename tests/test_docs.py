@@ -332,6 +332,7 @@ def missed_since_april(*, catch_up):
         | dict.fromkeys(texts, "")
         | {
             "trail_id": UUID(int=3),
+            "task": "fixed-debit",
             "computed": False,
             "amount": 100,
             "currency": "USD",

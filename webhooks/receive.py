@@ -11,13 +11,16 @@ import hashlib
 import hmac
 import json
 import logging
+import random
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Company
 from accounts.open import account_of
+from accounts.secret import UnreadableSecret
 from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
 from invoices.models import Transaction
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 3  # The sender waits for our answer; what takes longer is swept.
 EVENT_ID = re.compile(r"[A-Za-z0-9]{1,64}")  # It goes into an address, so nothing else may.
+SWEEP_SECONDS = 10
 SWEEP_LIMIT = 200  # A sweep must end well before the next one begins.
 FAILURES_TO_LEAVE = 3  # One may be this event's own; so many mean that nobody answers.
 
@@ -105,10 +109,14 @@ def sweep(*, processor: Processor, now: datetime, limits: Limits) -> int:
     companies = list(waiting.values_list("company", flat=True).distinct()[:SWEEP_LIMIT])
     share = SWEEP_LIMIT // max(1, len(companies))
     looked_at = 0
+    ends = time.monotonic() + SWEEP_SECONDS  # Charges wait for this; the next sweep goes on.
+    random.shuffle(companies)  # No company is always the last.
     for company in companies:
         failures = 0
-        some = waiting.filter(company=company).select_related("company").order_by("?")
+        some = waiting.filter(company=company).order_by("?")
         for inbound in some[:share]:
+            if time.monotonic() > ends:
+                return looked_at
             looked_at += 1
             failures += not _swept(inbound, processor=processor, now=now, limits=limits)
             if failures == FAILURES_TO_LEAVE:
@@ -120,6 +128,8 @@ def _swept(inbound: Inbound, *, processor: Processor, now: datetime, limits: Lim
     """Finish one; returns False where nobody could be asked, so that the next sweep asks again."""
     try:
         event = _fetched(inbound.company, inbound.event_id, processor)
+    except UnreadableSecret:
+        return False
     except Rejected:
         event = None  # It will be refused for ever, which comes down to an event that is not there.
     except (Invalid, ProcessorError):
@@ -195,6 +205,8 @@ def _applied(company: Company, event: Event, now: datetime, limits: Limits) -> s
 
 def _transaction(company: Company, receipt: Receipt) -> UUID | None:
     """Return the id of the attempt that an object belongs to: by its key, or by its address."""
-    of_company = Transaction.objects.filter(company=company).values_list("pk", flat=True)
+    of_company = Transaction.objects.filter(
+        company=company, processor_account=company.processor_account
+    ).values_list("pk", flat=True)
     found = of_company.filter(key=receipt.key).first() if receipt.key else None
     return found or of_company.filter(processor_uri=receipt.uri).first()

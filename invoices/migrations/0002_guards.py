@@ -51,6 +51,9 @@ ALTER TABLE {FEED} ENABLE ALWAYS TRIGGER feed_fixed;
 ALTER TABLE {FEED} ENABLE ALWAYS TRIGGER feed_moves;
 ALTER TABLE {FEED} ENABLE ALWAYS TRIGGER feed_number_kept;
 
+ALTER TABLE {TRANSACTION} ADD CONSTRAINT transaction_readable CHECK (
+    jsonb_typeof(failures) = 'array' AND looks BETWEEN 0 AND 1000000
+    AND due_at BETWEEN '1970-01-01Z' AND '9999-12-30Z');
 CREATE TRIGGER transaction_kept BEFORE DELETE OR TRUNCATE ON {TRANSACTION} FOR EACH STATEMENT
     EXECUTE FUNCTION billy_refuse('transactions are kept');
 CREATE TRIGGER transaction_fixed BEFORE UPDATE OF {TRANSACTION_FIXED}
@@ -76,7 +79,7 @@ ALTER TABLE {SERIES} ENABLE ALWAYS TRIGGER series_kept;
 ALTER TABLE {SERIES} ENABLE ALWAYS TRIGGER series_forward;
 """
 
-BACKWARD = "".join(
+BACKWARD = f"ALTER TABLE {TRANSACTION} DROP CONSTRAINT transaction_readable;" + "".join(
     f"DROP TRIGGER {name} ON {table};"
     for table, names in (
         (FEED, ("feed_kept", "feed_fixed", "feed_moves", "feed_number_kept")),

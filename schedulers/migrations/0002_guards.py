@@ -17,6 +17,12 @@ MOVES = (
 TABLE = "billy_schedulers_scheduler"
 
 FORWARD = f"""
+ALTER TABLE {TABLE} ADD CONSTRAINT scheduler_instants_sound CHECK (
+    anchor_at BETWEEN '1970-01-01Z' AND '9999-12-30Z'
+    AND started_at BETWEEN '1970-01-01Z' AND '9999-12-30Z'
+    AND next_run_at BETWEEN '1970-01-01Z' AND '9999-12-30Z'
+    AND coalesce(trial_ends_at, anchor_at) BETWEEN '1970-01-01Z' AND '9999-12-30Z'
+    AND coalesce(cancel_at, anchor_at) BETWEEN '1970-01-01Z' AND '9999-12-30Z');
 CREATE TRIGGER scheduler_kept BEFORE DELETE OR TRUNCATE ON {TABLE} FOR EACH STATEMENT
     EXECUTE FUNCTION billy_refuse('schedulers are kept');
 CREATE TRIGGER scheduler_moves BEFORE UPDATE ON {TABLE} FOR EACH ROW
@@ -31,6 +37,7 @@ ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER scheduler_moves;
 ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER scheduler_forward;
 """
 BACKWARD = f"""
+ALTER TABLE {TABLE} DROP CONSTRAINT scheduler_instants_sound;
 DROP TRIGGER scheduler_forward ON {TABLE};
 DROP TRIGGER scheduler_moves ON {TABLE};
 DROP TRIGGER scheduler_kept ON {TABLE};

@@ -197,4 +197,5 @@ def test_only_a_company_that_listens_costs_rows_in_the_outbox(goat, alice, memor
     assert sorted(told) == [
         (goat.company_id, "debit.succeeded"),
         (goat.company_id, "invoice.opened"),
+        (goat.company_id, "scheduler.created"),
     ]

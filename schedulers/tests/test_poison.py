@@ -97,7 +97,7 @@ POISONS = {
     "a rule that cannot be read": set_columns(rule="FREQ=NEVER"),
     "a currency that is dead": set_columns(currency="DEM"),
     "a currency that never was": set_columns(currency="???"),
-    "an anchor before time began": set_columns(anchor_at="1901-01-01T00:00:00Z"),
+    "somebody else's task": set_columns(task="nothing-of-ours"),
     "a retry policy that is none": set_columns(retry_policy=json.dumps({"days": "often"})),
     "a retry policy that is a list": set_columns(retry_policy="[1]"),
     "follow-ups that are none": set_columns(follow_ups=json.dumps([{"role": "x"}])),
