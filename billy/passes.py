@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from accounts.clock import database_now
 from invoices.models import Transaction
 from invoices.states import LEASED
-from schedulers import cycle, limits
+from schedulers import claim, cycle, limits
 from webhooks import receive
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Tally:
     opened: int = 0
     parked: int = 0
     unanswered: int = 0
+    on_hold: int = 0
     states: dict[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -51,6 +52,8 @@ class Tally:
             told.append(f"{self.parked:,} schedulers parked")
         if self.unanswered:
             told.append(f"{self.unanswered:,} without an answer yet")
+        if self.on_hold:
+            told.append(f"companies on hold since their calls failed: {self.on_hold:,}")
         rate = self.opened / seconds if seconds else 0
         return f"{', '.join(told)} in {seconds:,.0f} s ({rate:,.0f} a second)"
 
@@ -89,6 +92,7 @@ def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
         if not worked:
             tally.unanswered = answers_out(within_seconds=None)
             if not answers_out(within_seconds=settings.BILLY_LEASE_SECONDS):
+                tally.on_hold = claim.companies_on_hold(now=now or database_now())
                 return tally
             time.sleep(IDLE_SECONDS)
 

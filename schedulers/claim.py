@@ -100,6 +100,18 @@ def companies_with_work(*, now: datetime) -> list[UUID]:
     return [row[0] for row in rows]
 
 
+def companies_on_hold(*, now: datetime) -> int:
+    """Return how many companies have something due and are paused, for calls that failed."""
+    rows = fetch(
+        "SELECT count(*) FROM billy_accounts_company c "
+        "WHERE c.calls_paused_until > clock_timestamp() AND EXISTS ("
+        f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
+        " AND s.next_run_at <= %s)",
+        [now],
+    )
+    return int(rows[0][0])
+
+
 def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -> list[Due]:
     """Lock at most `limit` schedulers with fixed prices, at most `share` of each company."""
     return _read(

@@ -173,6 +173,17 @@ def test_until_idle_catches_up_with_all_that_is_due(due, now):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("how", ["--until-idle", "--dry-run"])
+def test_a_company_on_hold_is_not_passed_over_in_silence(how, due, now):
+    Company.objects.update(calls_paused_until=database_now() + timedelta(hours=1))
+
+    found = told("tick", how, "--now", now.isoformat())
+
+    assert "on hold since their calls failed: 1" in found
+    assert not AuditFeed.objects.exists()
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "text", ["tomorrow", "2026-01-01", "2026-01-01T00:00:00", "", "1767225600"]
 )

@@ -63,6 +63,8 @@ class Command(BaseCommand):
                 f"{each.task} #{each.occurrence} {each.description}"
             )
         self.stdout.write(f"{len(due)} shown of what is due at {now:%Y-%m-%d %H:%M} UTC")
+        if on_hold := claim.companies_on_hold(now=now):
+            self.stdout.write(f"companies on hold since their calls failed: {on_hold}")
 
 
 def instant(text: str | None) -> datetime | None:
