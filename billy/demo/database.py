@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "billy_demo_"
 EMBEDDED = "billy.embedded.backend"
+UNUSED = "NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = %s)"
 LOCK = "pg_try_advisory_lock(hashtextextended(%s, 0))"
 
 
@@ -45,7 +46,8 @@ def fresh_database() -> Iterator[str]:
         _clear_away(server, but=name)
         _make(server, name)
         try:
-            with _pointed_at(where, name):
+            # Somebody is always connected to it, so that nobody takes it for one left behind.
+            with closing(_connected(where | {"dbname": name})), _pointed_at(where, name):
                 yield _name_of(
                     server, is_embedded="host" not in connections["default"].settings_dict
                 )
@@ -104,8 +106,9 @@ def _pointed_at(where: dict[str, Any], name: str) -> Iterator[None]:
 def _clear_away(server: Connection, *, but: str) -> None:
     names = _ask(server, "SELECT datname FROM pg_database WHERE datname LIKE %s", f"{PREFIX}%")
     for (name,) in names:
-        if name != but and _ask(server, f"SELECT 1 WHERE {LOCK}", name):
-            _drop(server, name)
+        if name != but and _ask(server, f"SELECT 1 WHERE {LOCK} AND {UNUSED}", name, name):
+            with suppress(psycopg2.errors.InsufficientPrivilege):  # Another user's is theirs.
+                _drop(server, name)
 
 
 def _drop(server: Connection, name: str) -> None:
