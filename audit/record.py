@@ -13,7 +13,7 @@ from audit.chain import Fact, Head, canonical, digest
 from audit.kinds import KINDS
 from audit.models import AuditEvent, AuditTrail, Outbox
 from audit.sets import array, fetch, insert, update
-from core.ids import derived
+from core.ids import derived, named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -43,12 +43,15 @@ def begin(trails: Sequence[tuple[UUID, UUID, str]]) -> Heads:
 
 def heads(trails: Collection[UUID]) -> Heads:
     """Lock the trails, in the order of their ids, and return where each stands."""
+    wanted = sorted(trails)
     rows = fetch(
-        f'SELECT id, head_seq, head_hash FROM "{AuditTrail._meta.db_table}" '
-        "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
-        [array("uuid", sorted(trails))],
+        "SELECT w.place, t.head_seq, t.head_hash"
+        " FROM unnest(%s::uuid[]) WITH ORDINALITY AS w (id, place)"
+        f' JOIN "{AuditTrail._meta.db_table}" t ON t.id = w.id'
+        " ORDER BY t.id FOR NO KEY UPDATE OF t",
+        [array("uuid", wanted)],
     )
-    return {trail: Head(seq, bytes(head)) for trail, seq, head in rows}
+    return {wanted[place - 1]: Head(seq, bytes(head)) for place, seq, head in rows}
 
 
 def record(
@@ -69,13 +72,14 @@ def record(
         _ = KINDS[fact.kind]
         head = heads[fact.trail_id]
         seq = head.seq + 1
-        hashed = digest(prev=head.hash, seq=seq, at=now, fact=fact)
+        body = canonical(fact.body)
+        hashed = digest(prev=head.hash, seq=seq, at=now, fact=fact, body=body)
         heads[fact.trail_id] = touched[fact.trail_id] = Head(seq, hashed)
-        event_id = derived(at=now, parts=("event", str(fact.trail_id), seq))
-        events.append(_event(event_id, fact, seq=seq, now=now, prev=head.hash, hashed=hashed))
+        event_id = named(at=now, digest=hashed)
+        events.append((event_id, seq, body, head.hash, hashed, *_columns(fact)))
         if fact.company_id in listeners:
             messages.append(_message(event_id, fact, seq=seq, now=now))
-    insert(AuditEvent._meta.db_table, EVENT_COLUMNS, events)
+    insert(EVENT, EVENT_COLUMNS, events, same={"at": ("timestamptz", now)})
     update(
         AuditTrail._meta.db_table,
         {"id": "uuid", "head_seq": "bigint", "head_hash": "bytea"},
@@ -94,26 +98,18 @@ def by_feed(feeds: Collection[UUID]) -> dict[UUID, list[AuditEvent]]:
     return found
 
 
-def _event(
-    event_id: UUID, fact: Fact, *, seq: int, now: datetime, prev: bytes, hashed: bytes
-) -> tuple[Any, ...]:
+def _columns(fact: Fact) -> tuple[Any, ...]:
     return (
-        event_id,
         fact.company_id,
         fact.trail_id,
-        seq,
         fact.kind,
         fact.feed_id,
         fact.transaction_id,
         fact.amount,
         fact.moved,
         fact.currency,
-        canonical(fact.body),
         fact.actor,
-        now,
         fact.dedupe,
-        prev,
-        hashed,
     )
 
 
@@ -130,23 +126,23 @@ def _message(event_id: UUID, fact: Fact, *, seq: int, now: datetime) -> tuple[An
     )
 
 
+EVENT = AuditEvent._meta.db_table
 EVENT_COLUMNS = {
     "id": "uuid",
+    "seq": "bigint",
+    "body": "jsonb",
+    "prev": "bytea",
+    "hash": "bytea",
     "company_id": "uuid",
     "trail_id": "uuid",
-    "seq": "bigint",
     "kind": "text",
     "feed_id": "uuid",
     "transaction_id": "uuid",
     "amount": "bigint",
     "moved": "bigint",
     "currency": "text",
-    "body": "jsonb",
     "actor": "text",
-    "at": "timestamptz",
     "dedupe": "text",
-    "prev": "bytea",
-    "hash": "bytea",
 }
 OUTBOX_COLUMNS = {
     "id": "uuid",

@@ -17,31 +17,41 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Columns = Mapping[str, str]
+    Same = Mapping[str, tuple[str, Any]]
     Row = Sequence[Any]
 
 
-def insert(table: str, columns: Columns, rows: Sequence[Row]) -> None:
-    """Insert rows, given as sequences in the order of the columns (name to PostgreSQL type)."""
+def insert(table: str, columns: Columns, rows: Sequence[Row], *, same: Same | None = None) -> None:
+    """Insert rows, given as sequences in the order of the columns (name to PostgreSQL type).
+
+    `same` are columns that have one value in all rows: name to (type, value). They travel once.
+    """
     if not rows:
         return
-    names = ", ".join(f'"{name}"' for name in columns)
+    same = same or {}
+    names = ", ".join(f'"{name}"' for name in (*columns, *same))
+    values = "".join(f", %s::{kind}" for kind, _ in same.values())
     execute(
-        f'INSERT INTO "{table}" ({names}) SELECT * FROM {unnest(columns)}',
-        arrays(columns, rows),
+        f'INSERT INTO "{table}" ({names}) SELECT v.*{values} FROM {unnest(columns)} AS v',
+        [*(value for _, value in same.values()), *arrays(columns, rows)],
     )
 
 
-def update(table: str, columns: Columns, rows: Sequence[Row], *, key: str) -> int:
+def update(
+    table: str, columns: Columns, rows: Sequence[Row], *, key: str, same: Same | None = None
+) -> int:
     """Set the columns of the rows whose key matches; returns how many there were."""
     if not rows:
         return 0
+    same = same or {}
     names = list(columns)
-    changes = ", ".join(f'"{name}" = v."{name}"' for name in names if name != key)
+    changes = [f'"{name}" = v."{name}"' for name in names if name != key]
+    changes += [f'"{name}" = %s::{kind}' for name, (kind, _) in same.items()]
     aliases = ", ".join(f'"{name}"' for name in names)
     return execute(
-        f'UPDATE "{table}" AS t SET {changes} FROM {unnest(columns)} AS v ({aliases}) '
+        f'UPDATE "{table}" AS t SET {", ".join(changes)} FROM {unnest(columns)} AS v ({aliases}) '
         f'WHERE t."{key}" = v."{key}"',
-        arrays(columns, rows),
+        [*(value for _, value in same.values()), *arrays(columns, rows)],
     )
 
 
@@ -95,12 +105,13 @@ def fetch(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...
 
 
 def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if '"' in value or "\\" in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 WRITERS: dict[str, Callable[[Any], str]] = {
-    "uuid": str,
+    "uuid": lambda value: value.hex,
     "bigint": str,
     "integer": str,
     "boolean": lambda value: "t" if value else "f",

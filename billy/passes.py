@@ -17,7 +17,7 @@ from schedulers import claim, cycle, limits
 from webhooks import receive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from threading import Event
 
@@ -59,7 +59,7 @@ class Tally:
 
 
 def one_pass(*, now: datetime | None = None) -> Report:
-    """Make one pass: what is due at `now` (default: the database's clock)."""
+    """Make one pass: one batch of what is due at `now` (default: the database's clock)."""
     return cycle.tick(
         processor=limits.processor(),
         now=now or database_now(),
@@ -67,11 +67,21 @@ def one_pass(*, now: datetime | None = None) -> Report:
     )
 
 
-def one_sweep(*, now: datetime | None = None) -> Report:
+def flow(*, now: datetime | None = None, stop: Callable[[], bool] = bool) -> Iterator[Report]:
+    """Make passes back to back, as one process does best; tells what each step did."""
+    return cycle.flow(
+        processor=limits.processor(),
+        now=now or database_now(),
+        limits=limits.from_settings(),
+        stop=stop,
+    )
+
+
+def one_sweep(*, now: datetime | None = None, stop: Callable[[], bool] = bool) -> Report:
     """Finish what was cut off, callbacks included."""
     processor = limits.processor()
     at, within = now or database_now(), limits.from_settings()
-    report = cycle.sweep(processor=processor, now=at, limits=within)
+    report = cycle.sweep(processor=processor, now=at, limits=within, stop=stop)
     receive.sweep(processor=processor, now=at, limits=within)
     return report
 
@@ -84,10 +94,13 @@ def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
     tally = Tally()
     while True:
         worked = False
-        for work in (one_pass, one_sweep):
-            report = work(now=now)
+        for report in flow(now=now):
             tally.add(report)
             worked = worked or report.worked
+            told(tally)
+        report = one_sweep(now=now)
+        tally.add(report)
+        worked = worked or report.worked
         told(tally)
         if not worked:
             tally.unanswered = answers_out(within_seconds=None)
@@ -113,18 +126,25 @@ def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
     swept_at = 0.0
     while not stop.is_set():
-        worked = _tried(one_pass, told=told)
-        if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
+        worked = _tried(lambda: _flowed(stop), told=told)
+        if not stop.is_set() and time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
             swept_at = time.monotonic()
-            worked = _tried(one_sweep, told=told) or worked
+            worked = _tried(lambda: one_sweep(stop=stop.is_set).worked, told=told) or worked
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
 
 
-def _tried(work: Callable[[], Report], *, told: Callable[[str], None]) -> bool:
+def _flowed(stop: Event) -> bool:
+    worked = False
+    for report in flow(stop=stop.is_set):
+        worked = worked or report.worked
+    return worked
+
+
+def _tried(work: Callable[[], bool], *, told: Callable[[str], None]) -> bool:
     """Make a pass and return whether it worked; what stops one must not stop the other."""
     try:
-        return work().worked
+        return work()
     except (DatabaseError, InterfaceError) as error:
         told(f"the database is away, or refuses: {error}".strip())
         connection.close()

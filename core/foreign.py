@@ -23,6 +23,8 @@ def kept(text: str, *, limit: int = REASON_LIMIT) -> str:
 
     Control characters become blanks, and halves of surrogate pairs the sign for broken text.
     """
+    if not text:
+        return text
     plain = text if text.isascii() and text.isprintable() else "".join(map(_plain, text))
     return _LEFT_OUT if contains_card_number(plain) else plain[:limit].strip()
 

@@ -73,13 +73,21 @@ def derived(*, at: datetime, parts: tuple[str | int, ...]) -> UUID:
     ids again. An integer counts as its decimal text. Raises Invalid as `uuid7` does.
     """
     text = "".join([f"{len(part)}:{part}" for part in map(str, parts)])
-    digest = int.from_bytes(sha256(text.encode()).digest()[:16], "big")
+    return named(at=at, digest=sha256(text.encode()).digest())
+
+
+def named(*, at: datetime, digest: bytes) -> UUID:
+    """Return the UUID version 8 of an instant and a digest, of which it takes the first 16 bytes.
+
+    Raises Invalid as `uuid7` does.
+    """
+    number = int.from_bytes(digest[:16], "big")
     return UUID(
         int=_microseconds(at) // 1000 << 80
         | _VERSION_8
-        | (digest >> 116) << 64
+        | (number >> 116) << 64
         | _VARIANT
-        | digest & _LOW_62,
+        | number & _LOW_62,
     )
 
 

@@ -26,8 +26,9 @@ class Period:
         """Refuse what is no span of time."""
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise Invalid(period="both ends must have a time zone")
-        object.__setattr__(self, "start", self.start.astimezone(UTC))
-        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        for name, instant in (("start", self.start), ("end", self.end)):
+            if instant.tzinfo is not UTC:
+                object.__setattr__(self, name, instant.astimezone(UTC))
         if self.start >= self.end:
             raise Invalid(period="must end after it starts")
 

@@ -37,9 +37,8 @@ def at_wall_time(day: date, wall: time, zone: ZoneInfo) -> datetime:
     A day that a zone left out altogether (Samoa, 30 December 2011) lies half a gap earlier than
     that, so that it still has an instant of its own. Raises Invalid beyond the years 1 to 9999.
     """
-    earlier = datetime.combine(day, wall.replace(fold=0), zone)
-    later = earlier.replace(fold=1)
-    before, after = earlier.utcoffset(), later.utcoffset()
+    earlier = datetime.combine(day, wall.replace(fold=0) if wall.fold else wall, zone)
+    before, after = earlier.utcoffset(), earlier.replace(fold=1).utcoffset()
     try:
         instant = earlier.astimezone(UTC)
     except OverflowError:

@@ -78,9 +78,12 @@ class Held:
 
     @property
     def request_hash(self) -> str:
-        """Return the fingerprint of what is asked, whichever account it goes through."""
+        """Return the fingerprint of what is asked, whichever account it goes through.
+
+        What the remote object's meta says follows from the key.
+        """
         asked = [self.kind, self.key, self.amount, self.currency, self.target_uri]
-        asked += [self.statement_text, str(self.terms.get("description", "")), self.meta]
+        asked += [self.statement_text, str(self.terms.get("description", ""))]
         return sha256(canonical(asked).encode()).hexdigest()
 
     def next_attempt(self) -> Held:

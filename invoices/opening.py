@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact, canonical
@@ -55,11 +55,11 @@ class NewFeed:
     instrument_uri: str = ""
     statement_text: str = ""
     processor_account: str = ""
+    total: int = field(init=False)  # What the lines add up to, whole minor units.
 
-    @property
-    def total(self) -> int:
-        """Return what the lines add up to, whole minor units."""
-        return sum(line.amount.amount for line in self.lines)
+    def __post_init__(self) -> None:
+        """Add the lines up once: it is asked for many times."""
+        object.__setattr__(self, "total", sum(line.amount.amount for line in self.lines))
 
     @property
     def state(self) -> str:
@@ -183,7 +183,8 @@ def _insert(feeds: Sequence[NewFeed], *, now: datetime) -> None:
             given = counter[key]
             counter[key] += 1
         rows.append(_row(feed, series=key and key[1], given=given, now=now))
-    insert(AuditFeed._meta.db_table, FEED_COLUMNS, rows)
+    same = {**UNPAID, "created_at": ("timestamptz", now)}
+    insert(AuditFeed._meta.db_table, FEED_COLUMNS, rows, same=same)
 
 
 def _row(feed: NewFeed, *, series: str | None, given: int | None, now: datetime) -> tuple[Any, ...]:
@@ -203,18 +204,18 @@ def _row(feed: NewFeed, *, series: str | None, given: int | None, now: datetime)
         canonical(feed.terms),
         feed.total,
         feed.total if feed.charges else 0,
-        *ZEROS,
         feed.state,
         series,
         given,
         feed.external_id,
         feed.due_at,
         None if feed.draft else now,
-        now,
     )
 
 
-ZEROS = (0, 0, 0, 0, 0)  # captured, returned, refunded, applied, credited
+UNPAID: dict[str, tuple[str, Any]] = dict.fromkeys(
+    ("captured", "returned", "refunded", "applied", "credited"), ("bigint", 0)
+)
 FEED_COLUMNS = {
     "id": "uuid",
     "company_id": "uuid",
@@ -231,16 +232,10 @@ FEED_COLUMNS = {
     "terms": "jsonb",
     "total": "bigint",
     "live": "bigint",
-    "captured": "bigint",
-    "returned": "bigint",
-    "refunded": "bigint",
-    "applied": "bigint",
-    "credited": "bigint",
     "state": "text",
     "series": "text",
     "number": "bigint",
     "external_id": "text",
     "due_at": "timestamptz",
     "opened_at": "timestamptz",
-    "created_at": "timestamptz",
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Company, FundingInstrument
@@ -59,15 +60,7 @@ def intend(wanted: Sequence[Wanted], *, lease_seconds: float, now: datetime) -> 
         " ELSE clock_timestamp() + make_interval(secs => %s) END,"
         " CASE WHEN v.lease_token IS NULL THEN NULL ELSE clock_timestamp() END, 0, '[]', %s, %s "
         f"FROM {unnest(WANTED_COLUMNS)} AS v ({names})",
-        [
-            lease_seconds,
-            now,
-            now,
-            *arrays(
-                WANTED_COLUMNS,
-                [[getattr(want, name) for name in WANTED_COLUMNS] for want in wanted],
-            ),
-        ],
+        [lease_seconds, now, now, *arrays(WANTED_COLUMNS, [_row(want) for want in wanted])],
     )
 
 
@@ -186,6 +179,7 @@ WANTED_COLUMNS = {
     "reference_to_id": "uuid",
     "lease_token": "bigint",
 }
+_row = attrgetter(*WANTED_COLUMNS)  # The values of a Wanted, in the order of the columns.
 HELD_COLUMNS = {
     "transaction_id": "a.id",
     "company_id": "a.company_id",

@@ -93,17 +93,16 @@ def settle(
     The trails must be locked (`heads`), inside a transaction that the caller commits. `over` are
     the trails of canceled schedulers: what is under way is recorded, and nothing is tried again.
     """
-    steps = {
-        held.transaction_id: step(
+    steps = [
+        step(
             replace(held, step=None) if held.trail_id in over else held,
             outcome,
             now=now,
             looks=looks,
         )
         for held, outcome in results
-    }
-    landed = _move_attempts(list(steps.values()), now=now)
-    taken = [each for each in steps.values() if each.held.transaction_id in landed]
+    ]
+    taken = _move_attempts(steps, now=now)
     feed_states = _move_feeds([each for each in taken if each.touches_feed])
     record(
         [fact for each in taken for fact in _facts(each, feed_states.get(each.held.feed_id))],
@@ -152,10 +151,17 @@ def step(held: Held, outcome: Outcome, *, now: datetime, looks: Looks) -> Step:
 
 
 def _succeeded(held: Held, outcome: Outcome) -> Step:
-    done = Step(held=held, outcome=outcome, state="succeeded", fact="succeeded", moved=held.moved)
-    if held.kind in {"debit", "credit"}:
-        return replace(done, live=-held.amount, captured=held.amount)
-    return replace(done, refunded=held.amount)
+    charged = held.amount if held.kind in {"debit", "credit"} else 0
+    return Step(
+        held=held,
+        outcome=outcome,
+        state="succeeded",
+        fact="succeeded",
+        moved=held.moved,
+        live=-charged,
+        captured=charged,
+        refunded=held.amount - charged,
+    )
 
 
 def _failed(held: Held, outcome: Outcome, verdict: Verdict, *, now: datetime) -> Step:
@@ -285,10 +291,11 @@ def _fact(held: Held, kind: str, body: dict[str, Any], *, moved: int | None = No
     )
 
 
-def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
-    """Write the attempts as they were seen; returns the ids of those that still were so."""
+def _move_attempts(steps: Sequence[Step], *, now: datetime) -> list[Step]:
+    """Write the attempts as they were seen; returns the steps of those that still were so."""
     rows = [
         (
+            place,
             each.held.transaction_id,
             each.held.state,
             each.held.lease_token,
@@ -299,7 +306,7 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
             each.unlooked,
             _failure(each, now),
         )
-        for each in sorted(steps, key=lambda each: each.held.transaction_id)
+        for place, each in enumerate(steps)
     ]
     landed = fetch(
         f"UPDATE {TRANSACTION} AS a SET state = v.state,"
@@ -311,12 +318,12 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> set[Any]:
         " looks = greatest(a.looks - v.unlooked, 0),"
         " failures = CASE WHEN v.failure IS NULL OR jsonb_array_length(a.failures) >= %s"
         " THEN a.failures ELSE a.failures || v.failure END "
-        f"FROM {unnest(ATTEMPT_COLUMNS)} AS v (id, before, token, state, uri, due_in, look_in,"
-        " unlooked, failure) WHERE a.id = v.id AND a.state = v.before"
-        " AND a.lease_token IS NOT DISTINCT FROM v.token RETURNING a.id",
+        f"FROM {unnest(ATTEMPT_COLUMNS)} AS v (place, id, before, token, state, uri, due_in,"
+        " look_in, unlooked, failure) WHERE a.id = v.id AND a.state = v.before"
+        " AND a.lease_token IS NOT DISTINCT FROM v.token RETURNING v.place",
         [now, now, FAILURE_LIMIT, *arrays(ATTEMPT_COLUMNS, rows)],
     )
-    return {row[0] for row in landed}
+    return [steps[place] for (place,) in sorted(landed)]
 
 
 def _failure(each: Step, now: datetime) -> str | None:
@@ -342,7 +349,8 @@ def _move_feeds(steps: Sequence[Step]) -> dict[Any, tuple[str, str]]:
         changes = (each.live, each.captured, each.returned, each.refunded)
         row[:4] = [before + change for before, change in zip(row, changes, strict=False)]
         row[4] = each.feed_state or row[4]
-    rows = [(identity, *row) for identity, row in sorted(sums.items())]
+    ids = sorted(sums)
+    rows = [(place, identity, *sums[identity]) for place, identity in enumerate(ids)]
     moved = fetch(
         f"UPDATE {FEED} AS f SET live = f.live + v.live, captured = f.captured + v.captured,"
         " returned = f.returned + v.returned, refunded = f.refunded + v.refunded,"
@@ -351,15 +359,16 @@ def _move_feeds(steps: Sequence[Step]) -> dict[Any, tuple[str, str]]:
         " WHEN f.captured + v.captured - f.returned - v.returned + f.applied + f.credited = f.total"
         " THEN 'settled' WHEN f.state = 'settled' THEN 'open'"
         " WHEN v.state <> '' THEN v.state ELSE f.state END "
-        f"FROM {unnest(FEED_COLUMNS)} AS v (id, live, captured, returned, refunded, state),"
-        f" (SELECT id, state FROM {FEED} WHERE id = ANY(%s::uuid[])) AS old"
-        " WHERE f.id = v.id AND old.id = f.id RETURNING f.id, old.state, f.state",
-        [*arrays(FEED_COLUMNS, rows), "{" + ",".join(str(row[0]) for row in rows) + "}"],
+        f"FROM {unnest(FEED_COLUMNS)} AS v (place, id, live, captured, returned, refunded, state)"
+        f" JOIN {FEED} AS old ON old.id = v.id"
+        " WHERE f.id = v.id RETURNING v.place, old.state, f.state",
+        arrays(FEED_COLUMNS, rows),
     )
-    return {identity: (before, after) for identity, before, after in moved}
+    return {ids[place]: (before, after) for place, before, after in moved}
 
 
 ATTEMPT_COLUMNS = {
+    "place": "integer",
     "id": "uuid",
     "before": "text",
     "token": "bigint",
@@ -371,6 +380,7 @@ ATTEMPT_COLUMNS = {
     "failure": "jsonb",
 }
 FEED_COLUMNS = {
+    "place": "integer",
     "id": "uuid",
     "live": "bigint",
     "captured": "bigint",

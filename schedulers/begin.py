@@ -7,7 +7,7 @@ that the database refuses is found by halving the batch until it is alone.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,13 @@ LOST = (OperationalError, InterfaceError)  # The database is away, or took anoth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What T1 did: feeds opened, schedulers stopped, attempts held."""
+    """What T1 did: feeds opened, schedulers stopped, attempts held; `queued` are others to send."""
 
     opened: int = 0
     parked: int = 0
     stopped: int = 0
     held: tuple[Held, ...] = ()
+    queued: bool = False
 
     def __add__(self, other: Begun) -> Begun:
         """Return both."""
@@ -59,17 +60,19 @@ class Begun:
 
 def begin(*, now: datetime, limits: Limits) -> Begun:
     """T1: open the feeds of at most one batch, and hold the attempts to pay them."""
-    quoted = quotes(now=now, limits=limits)
-    companies = claim.companies_with_work(now=now)
+    work = claim.work(now=now)
+    companies = work.companies
+    quoted = quotes(now=now, limits=limits) if work.computed else {}
     if not companies:
-        return Begun()
+        return Begun(queued=work.queued)
     share = max(limits.company_share, limits.batch_size // len(companies))
 
     def claimed() -> list[Due]:
         fixed = claim.claim(companies, now=now, limit=limits.batch_size, share=share)
         return fixed + (_claimed(quoted, quoted=quoted, now=now) if quoted else [])
 
-    return _open(claimed, quoted=quoted, now=now, limits=limits)
+    begun = _open(claimed, quoted=quoted, now=now, limits=limits)
+    return replace(begun, queued=work.queued)
 
 
 def _open(
@@ -150,7 +153,7 @@ def _begin(
             heads={due.trail_id: Head(due.head_seq, due.head_hash) for due in dues},
             now=now,
             lease=payments.Lease(token=payments.token(), seconds=limits.lease_seconds),
-            listeners=listeners_among({due.company_id for due in dues}),
+            listeners={due.company_id for due in dues if due.company_listens},
             after=[*voided, *(fact for advance in advances for fact in advance.facts)],
         )
     states = [advance.decision.state for advance in advances if not advance.feeds]
@@ -163,9 +166,9 @@ def _advance(due: Due, quote: Quote | None, *, now: datetime) -> Advance:
     if quote is not None and quote.failure:
         return occurrences.parked(due, quote.failure)
     try:
-        return occurrences.build(
-            occurrences.decide(due, now=now), quote.lines if quote is not None else {}
-        )
+        timer = due.timer()
+        decision = occurrences.decide(due, timer, now=now)
+        return occurrences.build(decision, timer, quote.lines if quote is not None else {})
     except Exception as error:  # noqa: BLE001  # Whatever is wrong with this row is wrong with this row alone.
         return occurrences.parked(due, f"{type(error).__name__}: {error}")
 
@@ -179,12 +182,12 @@ def _move(advances: Sequence[Advance], *, now: datetime) -> None:
             decision.state,
             decision.reason,
             decision.due.version + (decision.state != decision.due.state),
-            now,
             now if decision.state == "canceled" else None,
         )
         for decision in (advance.decision for advance in advances)
     ]
-    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
+    same = {"updated_at": ("timestamptz", now)}
+    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id", same=same)
 
 
 def listeners_among(companies: Collection[UUID]) -> set[UUID]:
@@ -200,6 +203,5 @@ MOVE_COLUMNS = {
     "state": "text",
     "reason": "text",
     "version": "bigint",
-    "updated_at": "timestamptz",
     "canceled_at": "timestamptz",
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from audit.sets import array, fetch
 from core.frequency import Frequency
+from invoices.payments import TRANSACTION
 from schedulers.holidays import Shift
 from schedulers.models import Scheduler
 from schedulers.states import TICKING
@@ -40,6 +41,7 @@ class Due:
     instrument_usable: bool
     instrument_foreign: bool
     processor_account: str
+    company_listens: bool
     task: str
     computed: bool
     params: dict[str, Any]
@@ -84,20 +86,35 @@ class Due:
         )
 
 
-def companies_with_work(*, now: datetime) -> list[UUID]:
-    """Return the companies that have something due and whose calls are not paused.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What there is to do: the companies with something due, and of which kinds it is.
+
+    `computed` are schedulers with a price of the merchant's own, `queued` planned attempts.
+    """
+
+    companies: tuple[UUID, ...]
+    computed: bool
+    queued: bool
+
+
+def work(*, now: datetime) -> Work:
+    """Return what is due at `now`, of companies whose calls are not paused, with one statement.
 
     They come in any order, another one each time: where there are more than a batch has room for,
     none of them is always last.
     """
-    rows = fetch(
-        "SELECT c.id FROM billy_accounts_company c "
-        "WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
+    ((companies, computed, queued),) = fetch(
+        "SELECT ARRAY(SELECT c.id FROM billy_accounts_company c"
+        " WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
         f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
-        " AND s.next_run_at <= %s) ORDER BY random()",
-        [now],
+        " AND s.next_run_at <= %s) ORDER BY random()),"
+        f" EXISTS (SELECT 1 FROM {SCHEDULER} s WHERE s.computed AND s.state IN ({STATES})"
+        " AND s.next_run_at <= %s),"
+        f" EXISTS (SELECT 1 FROM {TRANSACTION} a WHERE a.state = 'queued' AND a.due_at <= %s)",
+        [now, now, now],
     )
-    return [row[0] for row in rows]
+    return Work(companies=tuple(companies), computed=computed, queued=queued)
 
 
 def companies_on_hold(*, now: datetime) -> int:
@@ -159,10 +176,12 @@ def _values(row: tuple[Any, ...]) -> dict[str, Any]:
     values = dict(zip(NAMES, row, strict=True))
     values["head_hash"] = bytes(values["head_hash"])
     for name in ("params", "retry_policy", "follow_ups"):
-        values[name] = json.loads(values[name])
+        text = values[name]
+        values[name] = json.loads(text) if text not in EMPTY else EMPTY[text]()
     return values
 
 
+EMPTY: dict[str, type] = {"{}": dict, "[]": list}  # Most of them are: the parser is not needed.
 COLUMNS = {
     "trail_id": "s.id",
     "company_id": "s.company_id",
@@ -177,6 +196,7 @@ COLUMNS = {
     ),
     "instrument_foreign": "coalesce(i.customer_id <> s.customer_id, false)",
     "processor_account": "c.processor_account",
+    "company_listens": "c.listens",
     "task": "s.task",
     "computed": "s.computed",
     "params": "s.params",

@@ -4,6 +4,7 @@
          ─► begin     T1: claim what is due, open its feeds, intend its attempts, move next_run_at
          ─► perform   the wire: many calls at once, no transaction open
          ─► settle    T3: outcomes in bulk: attempts, feeds, events, schedulers, follow-ups
+    flow              tick after tick, the next one begun while calls of the last are still out
     sweep             whatever was cut off between T1 and T3: look it up by its key, then settle it
 
 Money moves only between the two transactions. A crash anywhere leaves either nothing, or an
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db import (
@@ -26,9 +27,7 @@ from django.db import (
 )
 
 from accounts import calls
-from accounts.models import Company
-from accounts.open import account_of
-from accounts.secret import UnreadableSecret
+from accounts.reach import reach
 from audit.record import heads
 from core.foreign import kept
 from invoices import payments
@@ -37,14 +36,16 @@ from invoices.states import TRANSACTION_MOVES
 from processors.base import KeyClass
 from schedulers import reactions
 from schedulers.begin import begin, listeners_among
+from tasks.carry import evidence
 from tasks.outcome import DEADLINE, Outcome, Verdict
-from tasks.perform import evidence, perform
+from tasks.perform import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from accounts.reach import Reach
     from invoices.attempts import Held
     from invoices.settle import Settled
     from processors.base import Account, Processor, Receipt
@@ -75,31 +76,84 @@ class Report:
         """Return whether anything was found to do."""
         return bool(self.opened or self.parked or self.stopped or self.swept or self.settled)
 
+    def __add__(self, other: Report) -> Report:
+        """Return both."""
+        return Report(
+            opened=self.opened + other.opened,
+            parked=self.parked + other.parked,
+            stopped=self.stopped + other.stopped,
+            swept=self.swept + other.swept,
+            settled=self.settled + other.settled,
+        )
+
 
 def tick(*, processor: Processor, now: datetime, limits: Limits) -> Report:
     """Run one batch of what is due at `now`: new occurrences, and attempts planned for now."""
-    deadline = time.monotonic() + limits.budget_seconds  # The leases begin no earlier than this.
-    begun = begin(now=now, limits=limits)
-    again = payments.lease_queued(
-        now=now, limit=limits.batch_size, lease_seconds=limits.lease_seconds
-    )
-    settled = run(
-        [*begun.held, *again], processor=processor, now=now, limits=limits, deadline=deadline
-    )
-    return Report(
-        opened=begun.opened,
-        parked=begun.parked,
-        stopped=begun.stopped,
-        swept=len(again),
-        settled=tuple(settled),
-    )
+    return sum(flow(processor=processor, now=now, limits=limits, batches=1), start=Report())
 
 
-def sweep(*, processor: Processor, now: datetime, limits: Limits) -> Report:
+def flow(
+    *,
+    processor: Processor,
+    now: datetime,
+    limits: Limits,
+    batches: int | None = None,
+    stop: Callable[[], bool] = bool,
+) -> Iterator[Report]:
+    """Run batch after batch until nothing is due; tells what each step did.
+
+    The next batch is claimed while calls of the one before are still out, so that the wire is
+    never idle. No batch begins past the time of a flow, or when `stop` says so: then what was not
+    sent goes back to the queue, and what was sent is waited for.
+    """
+    ends = time.monotonic() + limits.flow_seconds
+    begun, more = 0, True
+    with Wire(processor=processor, calls_at_once=limits.calls_at_once) as wire:
+        flight = Flight(wire=wire, processor=processor, now=now, limits=limits)
+        while more or wire.busy:
+            if stop():
+                more = False
+                yield Report(settled=flight.landed(wire.recall()))
+            if more and wire.hungry:
+                report = _claimed(flight)
+                begun += 1
+                more = report.worked and begun != batches and time.monotonic() < ends
+                yield report
+            else:
+                yield Report(settled=flight.landed(wire.outcomes()))
+        if flight.failed is not None:
+            raise flight.failed
+
+
+def _claimed(flight: Flight) -> Report:
+    """T1, and the orders on the wire. One that fails must not lose what is still out."""
+    deadline = time.monotonic() + flight.limits.budget_seconds  # No lease begins before this.
+    now, limits = flight.now, flight.limits
+    try:
+        begun = begin(now=now, limits=limits)
+        again = (
+            payments.lease_queued(
+                now=now, limit=limits.batch_size, lease_seconds=limits.lease_seconds
+            )
+            if begun.queued
+            else []
+        )
+        flight.send([*begun.held, *again], deadline=deadline)
+    except Exception as error:  # Raised again when all answers are written.
+        if not flight.wire.busy:
+            raise
+        flight.failed = error
+        return Report()
+    return Report(opened=begun.opened, parked=begun.parked, stopped=begun.stopped, swept=len(again))
+
+
+def sweep(
+    *, processor: Processor, now: datetime, limits: Limits, stop: Callable[[], bool] = bool
+) -> Report:
     """Finish what was cut off, and ask after what is still pending at the processor."""
     lost = payments.lease_lost(limit=limits.batch_size, lease_seconds=limits.lease_seconds)
     waiting = payments.lease_pending(limit=limits.batch_size, lease_seconds=limits.lease_seconds)
-    settled = run([*lost, *waiting], processor=processor, now=now, limits=limits)
+    settled = run([*lost, *waiting], processor=processor, now=now, limits=limits, stop=stop)
     return Report(swept=len(lost) + len(waiting), settled=tuple(settled))
 
 
@@ -109,42 +163,89 @@ def run(
     processor: Processor,
     now: datetime,
     limits: Limits,
-    deadline: float | None = None,
+    stop: Callable[[], bool] = bool,
 ) -> list[Settled]:
     """Carry held attempts to the processor and settle what they came to, flush by flush.
 
-    No call begins after the deadline, in seconds of this process's monotonic clock (default: a
-    batch's budget from now on).
+    No call begins later than a batch's budget from now on, nor when `stop` says so.
     """
-    if not held:
-        return []
-    left = limits.budget_seconds if deadline is None else max(0.0, deadline - time.monotonic())
-    companies = {each.pk: each for each in _companies(held)}
-    by_id = {each.transaction_id: each for each in held}
-    jobs = [
-        each.job(_account(each, companies[each.company_id]), resend=_may_resend(each, processor))
-        for each in held
-    ]
-    listeners = {pk for pk, company in companies.items() if company.listens}
     settled: list[Settled] = []
-    refused: dict[UUID, list[str]] = {}
-    for outcomes in perform(
-        jobs,
-        processor=processor,
-        calls_at_once=limits.calls_at_once,
-        budget_seconds=left,
-    ):
-        results = [(by_id[outcome.transaction_id], outcome) for outcome in outcomes]
-        settled += settle(results, now=now, limits=limits, listeners=listeners)
+    if held:
+        deadline = time.monotonic() + limits.budget_seconds
+        with Wire(processor=processor, calls_at_once=limits.calls_at_once) as wire:
+            flight = Flight(wire=wire, processor=processor, now=now, limits=limits)
+            flight.send(held, deadline=deadline)
+            while wire.busy:
+                back = wire.recall() if stop() else []
+                settled += flight.landed(back or wire.outcomes())
+    return settled
+
+
+@dataclass(slots=True, kw_only=True)
+class Flight:
+    """The attempts that are out on a wire, and what is needed to write down what they come to."""
+
+    wire: Wire
+    processor: Processor
+    now: datetime
+    limits: Limits
+    out: dict[UUID, Held] = field(default_factory=dict)
+    reached: dict[UUID, Reach] = field(default_factory=dict)
+    refused: dict[UUID, list[str]] = field(default_factory=dict)
+    failed: Exception | None = None
+
+    def send(self, held: Sequence[Held], *, deadline: float) -> None:
+        """Put attempts on the wire, those of one company between those of the others."""
+        if not held:
+            return
+        self.reached |= reach({each.company_id for each in held})
+        self.out |= {each.transaction_id: each for each in held}
+        jobs = [
+            each.job(
+                _account(each, self.reached[each.company_id]),
+                resend=_may_resend(each, self.processor),
+            )
+            for each in _mixed(held)
+        ]
+        self.wire.send(jobs, deadline=deadline)
+
+    def landed(self, outcomes: Iterable[Outcome]) -> tuple[Settled, ...]:
+        """T3: write down what came back."""
+        results = [(self.out.pop(outcome.transaction_id), outcome) for outcome in outcomes]
+        if not results:
+            return ()
+        listeners = {pk for pk, company in self.reached.items() if company.listens}
+        settled = settle(results, now=self.now, limits=self.limits, listeners=listeners)
+        self._pause_the_unreachable(results)
+        return tuple(settled)
+
+    def _pause_the_unreachable(self, results: Iterable[Result]) -> None:
+        """Stop the calls of a company for a while when so many of them could not be sent."""
+        told = set()
         for each, outcome in results:
             if _could_not_be_sent(outcome):
-                refused.setdefault(each.company_id, []).append(outcome.reason)
-                if outcome.verdict == Verdict.MISCONFIGURED:
-                    refused[each.company_id] += [outcome.reason] * REFUSALS_TO_PAUSE
-    calls.pause(
-        {pk: why[-1] for pk, why in refused.items() if len(why) >= REFUSALS_TO_PAUSE}, now=now
-    )
-    return settled
+                misconfigured = outcome.verdict == Verdict.MISCONFIGURED
+                why = [outcome.reason] * (REFUSALS_TO_PAUSE if misconfigured else 1)
+                self.refused.setdefault(each.company_id, []).extend(why)
+                told.add(each.company_id)
+        reasons = {
+            company: self.refused.pop(company)[-1]
+            for company in told
+            if len(self.refused[company]) >= REFUSALS_TO_PAUSE
+        }
+        calls.pause(reasons, now=self.now)
+
+
+def _mixed(held: Sequence[Held]) -> list[Held]:
+    """Return them in turns of the companies, so that none waits for all of another's."""
+    turns: dict[UUID, int] = {}
+    placed = []
+    for each in held:
+        turn = turns[each.company_id] = turns.get(each.company_id, 0) + 1
+        placed.append((turn, each))
+    if len(turns) > 1:
+        placed.sort(key=lambda pair: pair[0])
+    return [each for _, each in placed]
 
 
 def _could_not_be_sent(outcome: Outcome) -> bool:
@@ -264,27 +365,6 @@ def _may_resend(held: Held, processor: Processor) -> bool:
     return life is None or held.age_seconds < life - KEY_MARGIN_SECONDS
 
 
-def _companies(held: Sequence[Held]) -> list[Company]:
-    """Return the companies; one whose secret cannot be read comes without its key."""
-    wanted = {each.company_id for each in held}
-    try:
-        return list(Company.objects.filter(pk__in=wanted))
-    except UnreadableSecret:
-        return [_readable(each) for each in wanted]
-
-
-def _readable(identity: UUID) -> Company:
-    try:
-        return Company.objects.get(pk=identity)
-    except UnreadableSecret:
-        logger.exception("a secret of company %s cannot be read", identity)
-        company = Company.objects.defer("processor_key", "callback_key").get(pk=identity)
-        company.processor_key = company.callback_key = ""
-        return company
-
-
-def _account(held: Held, company: Company) -> Account | None:
+def _account(held: Held, company: Reach) -> Account | None:
     """Return where an attempt goes; never another account than the one that it was made for."""
-    if not company.processor_key or held.processor_account != company.processor_account:
-        return None
-    return account_of(company)
+    return company.account if held.processor_account == company.name else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from multiprocessing.sharedctypes import RawValue
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
@@ -13,6 +14,7 @@ from celery.signals import (
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 from django.conf import settings
 from django.db import connection, connections
@@ -23,9 +25,7 @@ from schedulers import cycle, limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from schedulers.cycle import Report
-
-    Work = Callable[..., Report]  # One of the cycle's two passes.
+    Work = Callable[..., bool]  # One of the cycle's two passes; returns whether it worked.
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +34,33 @@ JOIN_SECONDS = 25  # Less than a worker's soft shutdown.
 
 _busy = threading.Lock()  # One batch at a time in a process, whoever rang.
 _stop = threading.Event()
+# Made before the worker forks, so that its children see it too: they get no signal of their own.
+_leaving = RawValue("b", 0)
 _poll: list[threading.Thread] = []
 
 
 @shared_task(name="billy.tick")
 def tick(**_: object) -> None:
-    """Run one batch of what is due; ring again while there is more."""
-    if _rung(cycle.tick):
+    """Run what is due for a while; ring again while there is more."""
+    if _rung(_flow):
         tick.apply_async(expires=RING_EXPIRES_SECONDS)
 
 
 @shared_task(name="billy.sweep")
 def sweep(**_: object) -> None:
     """Finish what was cut off."""
-    _rung(cycle.sweep)
+    _rung(_sweep)
+
+
+def _flow(**given: Any) -> bool:
+    worked = False
+    for report in cycle.flow(**given):  # To its end: what is out must be written down.
+        worked = worked or report.worked
+    return worked
+
+
+def _sweep(**given: Any) -> bool:
+    return cycle.sweep(**given).worked
 
 
 def _rung(work: Work) -> bool:
@@ -64,8 +77,23 @@ def _rung(work: Work) -> bool:
 
 
 def _pass(work: Work) -> bool:
-    report = work(processor=limits.processor(), now=database_now(), limits=limits.from_settings())
-    return report.worked
+    return work(
+        processor=limits.processor(),
+        now=database_now(),
+        limits=limits.from_settings(),
+        stop=is_stopping,
+    )
+
+
+def is_stopping() -> bool:
+    """Return whether this worker was told to end: then nothing more is sent."""
+    return _stop.is_set() or bool(_leaving.value)
+
+
+@worker_shutting_down.connect
+def leave(**_: object) -> None:
+    """Tell all processes of this worker that it was told to end."""
+    _leaving.value = 1
 
 
 @worker_process_init.connect
@@ -105,12 +133,12 @@ def stop_poll(**_: object) -> None:
 def _poll_for_ever() -> None:
     while not _stop.wait(settings.BILLY_POLL_SECONDS * random.uniform(0.67, 1.33)):  # noqa: S311  # To spread the workers.
         with _busy:
-            while not _stop.is_set() and _tried(cycle.tick):
+            while not is_stopping() and _tried(_flow):
                 pass
-            _tried(cycle.sweep)
+            _tried(_sweep)
 
 
-def _tried(work: Callable[..., Report]) -> bool:
+def _tried(work: Work) -> bool:
     """Make a pass and return whether it worked; what stops a tick must not stop the sweep."""
     try:
         return _pass(work)

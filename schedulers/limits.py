@@ -20,6 +20,7 @@ LOOKS = Looks(lost_seconds=LOST_SECONDS, pending_seconds=3600)
 # its soft limit of 60 seconds.
 LONGEST_BATCH_SECONDS = 25
 LONGEST_QUOTING_SECONDS = 10
+LONGEST_FLOW_SECONDS = 10  # After so long a flow begins no batch: its `now` must not grow old.
 MARGIN_SECONDS = 2  # Between the last call's end and the lease's: time to write the answer down.
 
 
@@ -39,6 +40,11 @@ class Limits:
     def budget_seconds(self) -> float:
         """Return how long after its claim a batch may still begin calls."""
         return min(self.lease_seconds - self.call_seconds - MARGIN_SECONDS, LONGEST_BATCH_SECONDS)
+
+    @property
+    def flow_seconds(self) -> float:
+        """Return how long a flow may begin one batch after the other."""
+        return min(self.budget_seconds, LONGEST_FLOW_SECONDS)
 
     @property
     def quoting_seconds(self) -> float:

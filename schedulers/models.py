@@ -35,7 +35,10 @@ class Scheduler(models.Model):
     )
     company = models.ForeignKey(Company, on_delete=models.RESTRICT, db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.RESTRICT)
-    instrument = models.ForeignKey(FundingInstrument, null=True, on_delete=models.RESTRICT)
+    # Found through its customer: an index of its own would be written with every cycle.
+    instrument = models.ForeignKey(
+        FundingInstrument, null=True, on_delete=models.RESTRICT, db_index=False
+    )
     plan = models.ForeignKey(Plan, null=True, on_delete=models.RESTRICT)
     external_id = models.CharField(max_length=128, null=True)
     task = models.CharField(max_length=80)
@@ -76,7 +79,9 @@ class Scheduler(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                name="scheduler_external_once", fields=["company", "external_id"]
+                name="scheduler_external_once",
+                fields=["company", "external_id"],
+                condition=Q(external_id__isnull=False),
             ),
             models.UniqueConstraint(
                 name="scheduler_child_once",

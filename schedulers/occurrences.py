@@ -64,7 +64,7 @@ class Advance:
     facts: tuple[Fact, ...] = ()
 
 
-def decide(due: Due, *, now: datetime) -> Decision:
+def decide(due: Due, timer: Timer, *, now: datetime) -> Decision:
     """Return what a due scheduler opens at `now`; raises Invalid where it cannot be run."""
     if due.instrument_foreign:
         raise Invalid(instrument="belongs to another customer")
@@ -77,19 +77,18 @@ def decide(due: Due, *, now: datetime) -> Decision:
             due=due,
             opens=(due.occurrence,),
             occurrence=due.occurrence + 1,
-            next_run_at=due.timer().run_at(0),
+            next_run_at=timer.run_at(0),
             state="trialing",
         )
     if _trial_ends_unpaid(due):
         state = "paused" if due.without_instrument == "pause" else "canceled"
         return _stopped(due, state, UNPAID_TRIAL)
-    return _caught_up(due, due.timer(), now=now)
+    return _caught_up(due, timer, now=now)
 
 
-def build(decision: Decision, lines: Mapping[int, tuple[Line, ...]]) -> Advance:
+def build(decision: Decision, timer: Timer, lines: Mapping[int, tuple[Line, ...]]) -> Advance:
     """Return the feeds of a decision; `lines` are the computed ones, by occurrence."""
     due = decision.due
-    timer = due.timer()
     feeds: tuple[NewFeed, ...] = ()
     if decision.collapse:
         every = tuple(line for n in decision.opens for line in _lines(due, n, lines))
@@ -153,8 +152,7 @@ def _caught_up(due: Due, timer: Timer, *, now: datetime) -> Decision:
         return _stopped(due, "ended", "its last occurrence was passed over")
     rule = "each" if following > now else _rule(due, timer, place, now=now)
     if rule == "each":
-        moved = _moved(due, count=1, left=left, following=following)
-        return replace(moved, opens=(due.occurrence,))
+        return _moved(due, count=1, left=left, following=following, opens=(due.occurrence,))
     count = min(left, timer.count_until(now, place))
     if count > MOST_MISSED:
         raise Invalid(catch_up=f"more than {MOST_MISSED} occurrences were missed")
@@ -175,11 +173,14 @@ def _rule(due: Due, timer: Timer, place: int, *, now: datetime) -> str:
     return "hold" if now - due.next_run_at > max(GRACE, period) else "each"
 
 
-def _moved(due: Due, *, count: int, left: int, following: datetime) -> Decision:
-    """Return where it stands after so many occurrences; what opens is for the caller to add."""
+def _moved(
+    due: Due, *, count: int, left: int, following: datetime, opens: tuple[int, ...] = ()
+) -> Decision:
+    """Return where it stands after so many occurrences, of which these open."""
     state = "active" if due.state == "trialing" else due.state
     return Decision(
         due=due,
+        opens=opens,
         occurrence=due.occurrence + count,
         next_run_at=following,
         state="ended" if count >= left else state,
@@ -231,8 +232,10 @@ def terms_of(due: Due) -> dict[str, Any]:
 
     Raises Invalid where an outcome could not be settled by it.
     """
-    Policy.parse(due.retry_policy)  # A refusal is settled by it: too late to find it broken.
-    follow_ups.sound(due.follow_ups)
+    if due.retry_policy:
+        Policy.parse(due.retry_policy)  # A refusal is settled by it: too late to find it broken.
+    if due.follow_ups:
+        follow_ups.sound(due.follow_ups)
     terms: dict[str, Any] = {
         "description": due.description,
         "task": due.task,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from schedulers.claim import Due
     from schedulers.limits import Limits
+    from schedulers.timers import Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,10 @@ def quotes(*, now: datetime, limits: Limits) -> dict[UUID, Quote]:
 
 def _quote(due: Due, party: Party, *, now: datetime, limits: Limits) -> Quote:
     try:
-        decision = occurrences.decide(due, now=now)
+        timer = due.timer()
+        decision = occurrences.decide(due, timer, now=now)
         charged = [n for n in decision.opens if n >= due.anchor_occurrence]
-        contexts = _contexts(due, party, charged, now=now)
+        contexts = _contexts(due, party, charged, timer=timer, now=now)
         lines = {
             n: price(due.task, context, limit_seconds=limits.pricing_seconds)
             for n, context in contexts.items()
@@ -71,8 +73,9 @@ def _quote(due: Due, party: Party, *, now: datetime, limits: Limits) -> Quote:
     return Quote(version=due.version, occurrence=due.occurrence, lines=lines)
 
 
-def _contexts(due: Due, party: Party, opens: Sequence[int], *, now: datetime) -> dict[int, Context]:
-    timer = due.timer()
+def _contexts(
+    due: Due, party: Party, opens: Sequence[int], *, timer: Timer, now: datetime
+) -> dict[int, Context]:
     elapsed = {n: occurrences.elapsed_of(due, timer, n) for n in opens}
     spans = [(due.trail_id, n, span.start, span.end) for n, span in elapsed.items() if span]
     metered = _usage(spans)

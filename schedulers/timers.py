@@ -78,6 +78,7 @@ class Timer:
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
     _day: date = field(init=False, repr=False, compare=False)
     _wall: time = field(init=False, repr=False, compare=False)
+    _found: dict[int, datetime] = field(init=False, repr=False, compare=False)
 
     @classmethod
     def from_rule(
@@ -114,6 +115,7 @@ class Timer:
         object.__setattr__(self, "_zone", zone)
         object.__setattr__(self, "_day", local.date())
         object.__setattr__(self, "_wall", local.time())
+        object.__setattr__(self, "_found", {})
         if self.month_end == "last_day":
             _check_last_day(self.frequency, local.date(), has_rule=bool(self.rule))
         if self.rule:
@@ -125,7 +127,10 @@ class Timer:
 
         Raises Invalid for a number below 0 and beyond the year 9999.
         """
-        return self._at(self._local_day(number))
+        found = self._found.get(number)  # A cycle asks for the end of its period three times.
+        if found is None:
+            found = self._found[number] = self._at(self._local_day(number))
+        return found
 
     def run_at(self, number: int) -> datetime:
         """Return when the occurrence runs: its instant, moved to a business day by `shift`.

@@ -308,7 +308,7 @@ def test_what_was_missed_is_caught_up_as_the_page_says(row):
     due = missed_since_april(catch_up=row[0])
     timer = due.timer()
 
-    decision = occurrences.decide(due, now=noon("2 Jun 2026"))
+    decision = occurrences.decide(due, timer, now=noon("2 Jun 2026"))
 
     def days(numbers):
         return ", ".join(short(timer.occurrence(n)) for n in numbers) or "none"

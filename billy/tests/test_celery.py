@@ -54,8 +54,22 @@ def quiet(settings):
     """No broker is asked, and the poll makes one pass after another."""
     settings.BILLY_PROCESSOR = "memory"
     settings.BILLY_POLL_SECONDS = 0.01
+    jobs._stop.clear()
     yield
     jobs.stop_poll()
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_told_to_end_begins_nothing(quiet, goat, alice, now):
+    subscribe(goat, alice, now=now)
+
+    jobs.leave()
+    try:
+        jobs.tick()
+    finally:
+        jobs._leaving.value = 0
+
+    assert not AuditFeed.objects.exists()
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.open import account_of
 from audit.models import AuditEvent
 from conftest import abandon, hasten, open_feed, subscribe, sweep, tick, unpause
 from invoices.models import AuditFeed, Transaction
@@ -360,7 +361,7 @@ def test_one_whose_lease_was_taken_over_writes_nothing(goat, alice, memory, limi
 def test_an_outcome_written_twice_is_written_once(goat, alice, memory, limits, now):
     subscribe(goat, alice, now=now)
     (held,) = cycle.begin(now=now, limits=limits).held
-    receipt = memory.submit(held.order(cycle.account_of(goat.company)))
+    receipt = memory.submit(held.order(account_of(goat.company)))
     outcome = cycle.evidence(held.job(None), receipt)
 
     first = cycle.settle([(held, outcome)], now=now, limits=limits)

@@ -3,6 +3,8 @@
 import pytest
 from django.db import connection
 
+from accounts.models import Company
+from accounts.open import account_of
 from audit.models import AuditEvent
 from conftest import LIMITS, abandon, crowd, subscribe, sweep, tick
 from invoices.models import AuditFeed, Transaction
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def submitted(held, memory):
     """Carry attempts to the processor and forget the answers: the worker died on its way back."""
-    account = cycle.account_of(cycle.Company.objects.get(pk=held[0].company_id))
+    account = account_of(Company.objects.get(pk=held[0].company_id))
     return [memory.submit(each.order(account)) for each in held]
 
 

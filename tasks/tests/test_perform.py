@@ -20,8 +20,9 @@ from processors.base import (
     Unknown,
 )
 from processors.memory import Conflict, Declined, Lost, LostBefore, Memory, Pending, Refused
+from tasks.carry import carry_out, evidence
 from tasks.outcome import Job, Verdict
-from tasks.perform import FLUSH_SIZE, WireInTransaction, carry_out, evidence, perform
+from tasks.perform import FLUSH_SIZE, WireInTransaction, perform
 
 ACCOUNT = Account(url="memory:", secret="secret")
 LATER = float("inf")

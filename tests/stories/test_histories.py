@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Customer
+from accounts.open import account_of
 from audit.chain import Fact, digest
 from audit.models import AuditEvent, AuditTrail
 from conftest import (
@@ -121,7 +122,7 @@ class Life:
         abandon()
 
     def workers_die_after_the_call(self):
-        account = cycle.account_of(self.company)
+        account = account_of(self.company)
         for held in cycle.begin(now=self.now, limits=LIMITS()).held:
             with suppress(ProcessorError):
                 self.memory.submit(held.order(account))

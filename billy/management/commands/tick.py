@@ -54,7 +54,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def _show(self, now: datetime) -> None:
-        companies = claim.companies_with_work(now=now)
+        companies = claim.work(now=now).companies
         due = claim.due(companies, now=now, limit=DRY_LIMIT)
         for each in due:
             amount = "computed" if each.amount is None else f"{each.amount} {each.currency}"

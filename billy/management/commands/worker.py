@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Run what is due until stopped; needs no broker. Any number may run at once."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        """Loop until SIGTERM or Ctrl-C; the batch under way is finished first."""
+        """Loop until SIGTERM or Ctrl-C: calls that are out are finished, the others put back."""
         stop = threading.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: stop.set())

@@ -1,0 +1,13 @@
+"""A trail's head moves twice in each cycle: with room in its page that writes no index."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billy_audit", "0002_append_only")]
+    operations = [
+        migrations.RunSQL(
+            "ALTER TABLE billy_audit_audittrail SET (fillfactor = 70)",
+            "ALTER TABLE billy_audit_audittrail RESET (fillfactor)",
+        )
+    ]
