@@ -150,3 +150,19 @@ def test_no_company_waits_for_all_of_anothers_calls(goat, memory, now):
     tick(memory, now=now, calls_at_once=1)
 
     assert 2 == [order.amount for order in memory.orders][:4].count(7)
+
+
+def test_a_company_with_most_of_the_load_delays_another_by_no_more_than_a_factor_of_two(
+    goat, memory, now
+):
+    other = open_company("Another", now=now)
+    plan = Plan.create(company=other, amount=7, description="x", frequency=Frequency.DAILY, now=now)
+    crowd(goat, memory, count=80, now=now)
+    crowd(plan, memory, count=20, now=now)
+
+    list(flow(memory, now=now, batch_size=10, company_share=1, calls_at_once=1))
+
+    places = [place for place, order in enumerate(memory.orders, start=1) if order.amount == 7]
+    assert (20, 100) == (len(places), len(memory.orders))
+    alone = range(1, 21)  # Where its charges would stand without the other company.
+    assert all(place <= 2 * by_itself for place, by_itself in zip(places, alone, strict=True))

@@ -82,10 +82,10 @@ def teller(database, sandbox):
 def celery(redis, tmp_path, processes):
     """Start `celery -A billy …` with a log of its own; return the process."""
 
-    def start(*arguments, name):
+    def start(*arguments, name, **changes):
         options = ["-m", "celery", "-A", "billy", *arguments]
         log = tmp_path / f"{name}.log"
-        child = Child(*options, log=log, CELERY_BROKER_URL=redis.url, **SHORT)
+        child = Child(*options, log=log, CELERY_BROKER_URL=redis.url, **SHORT | changes)
         child.path = log
         return processes.enter_context(child)
 
