@@ -76,10 +76,10 @@ def record(
         hashed = digest(prev=head.hash, seq=seq, at=now, fact=fact, body=body)
         heads[fact.trail_id] = touched[fact.trail_id] = Head(seq, hashed)
         event_id = named(at=now, digest=hashed)
-        events.append((event_id, seq, body, head.hash, hashed, *_columns(fact)))
+        events.append((event_id, seq, body, head.hash, hashed, now, *_columns(fact)))
         if fact.company_id in listeners:
             messages.append(_message(event_id, fact, seq=seq, now=now))
-    insert(EVENT, EVENT_COLUMNS, events, same={"at": ("timestamptz", now)})
+    insert(EVENT, EVENT_COLUMNS, events)
     update(
         AuditTrail._meta.db_table,
         {"id": "uuid", "head_seq": "bigint", "head_hash": "bytea"},
@@ -133,6 +133,7 @@ EVENT_COLUMNS = {
     "body": "jsonb",
     "prev": "bytea",
     "hash": "bytea",
+    "at": "timestamptz",
     "company_id": "uuid",
     "trail_id": "uuid",
     "kind": "text",

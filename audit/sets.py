@@ -1,12 +1,14 @@
 """Tell PostgreSQL rows in sets: one statement for a whole batch, however many rows it has.
 
 Rows travel as one array literal per column and are unpacked by `unnest`. That is an order of
-magnitude faster than a statement per row, and a good deal faster than a VALUES list.
+magnitude faster than a statement per row, and a good deal faster than a VALUES list. A column that
+says the same in every row travels as one value: in a batch, half of them do.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connection, transaction
@@ -17,41 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Columns = Mapping[str, str]
-    Same = Mapping[str, tuple[str, Any]]
     Row = Sequence[Any]
 
 
-def insert(table: str, columns: Columns, rows: Sequence[Row], *, same: Same | None = None) -> None:
-    """Insert rows, given as sequences in the order of the columns (name to PostgreSQL type).
-
-    `same` are columns that have one value in all rows: name to (type, value). They travel once.
-    """
+def insert(table: str, columns: Columns, rows: Sequence[Row]) -> None:
+    """Insert rows, given as sequences in the order of the columns (name to PostgreSQL type)."""
     if not rows:
         return
-    same = same or {}
-    names = ", ".join(f'"{name}"' for name in (*columns, *same))
-    values = "".join(f", %s::{kind}" for kind, _ in same.values())
-    execute(
-        f'INSERT INTO "{table}" ({names}) SELECT v.*{values} FROM {unnest(columns)} AS v',
-        [*(value for _, value in same.values()), *arrays(columns, rows)],
-    )
+    given = table_of(columns, rows)
+    names = ", ".join(f'"{name}"' for name in columns)
+    execute(f'INSERT INTO "{table}" ({names}) SELECT {names} FROM {given.sql}', given.parameters)
 
 
-def update(
-    table: str, columns: Columns, rows: Sequence[Row], *, key: str, same: Same | None = None
-) -> int:
+def update(table: str, columns: Columns, rows: Sequence[Row], *, key: str) -> int:
     """Set the columns of the rows whose key matches; returns how many there were."""
     if not rows:
         return 0
-    same = same or {}
-    names = list(columns)
-    changes = [f'"{name}" = v."{name}"' for name in names if name != key]
-    changes += [f'"{name}" = %s::{kind}' for name, (kind, _) in same.items()]
-    aliases = ", ".join(f'"{name}"' for name in names)
+    given = table_of(columns, rows)
+    changes = ", ".join(f'"{name}" = v."{name}"' for name in columns if name != key)
     return execute(
-        f'UPDATE "{table}" AS t SET {", ".join(changes)} FROM {unnest(columns)} AS v ({aliases}) '
-        f'WHERE t."{key}" = v."{key}"',
-        [*(value for _, value in same.values()), *arrays(columns, rows)],
+        f'UPDATE "{table}" AS t SET {changes} FROM {given.sql} WHERE t."{key}" = v."{key}"',
+        given.parameters,
     )
 
 
@@ -70,23 +58,43 @@ def once(constraint: str, **told: str) -> Iterator[None]:
         raise
 
 
-def unnest(columns: Columns) -> str:
-    """Return `unnest(%s::uuid[], %s::text[], ...)` for the columns, in their order."""
-    return f"unnest({', '.join(f'%s::{kind}[]' for kind in columns.values())})"
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Rows as a part of a statement: a table `v`, and the parameters that it takes."""
+
+    sql: str
+    parameters: list[Any]
 
 
-def arrays(columns: Columns, rows: Sequence[Row]) -> list[str]:
-    """Return one array literal per column."""
-    return [
-        array(kind, values)
-        for kind, values in zip(columns.values(), zip(*rows, strict=True), strict=True)
-    ]
+def table_of(columns: Columns, rows: Sequence[Row]) -> Given:
+    """Return rows as `(SELECT … FROM unnest(…)) AS v`, with the names and types of the columns.
+
+    Needs at least one row; the first column should tell the rows apart.
+    """
+    unpacked: list[tuple[str, str]] = []
+    told, arrays, values = [], [], []
+    for (name, kind), column in zip(columns.items(), zip(*rows, strict=True), strict=True):
+        if unpacked and _says_one_thing(column):
+            told.append(f'%s::{kind} AS "{name}"')
+            values.append(column[0])
+        else:
+            told.append(f'"{name}"')
+            unpacked.append((name, kind))
+            arrays.append(array(kind, column))
+    names = ", ".join(f'"{name}"' for name, _ in unpacked)
+    unnest = ", ".join(f"%s::{kind}[]" for _, kind in unpacked)
+    sql = f"(SELECT {', '.join(told)} FROM unnest({unnest}) AS u ({names})) AS v"
+    return Given(sql, [*values, *arrays])
+
+
+def _says_one_thing(column: Row) -> bool:
+    first, last = column[0], column[-1]
+    return (first is last or first == last) and column.count(first) == len(column)
 
 
 def array(kind: str, values: Iterable[Any]) -> str:
     """Return the PostgreSQL literal of an array of this element type."""
-    write = WRITERS[kind]
-    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+    return "{" + ",".join(WRITERS[kind](values)) + "}"
 
 
 def execute(statement: str, parameters: Sequence[Any] = ()) -> int:
@@ -104,20 +112,29 @@ def fetch(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...
         return rows
 
 
-def _quoted(value: str) -> str:
+def _plain(values: Iterable[Any]) -> list[str]:
+    return ["NULL" if value is None else str(value) for value in values]
+
+
+def _quoted(values: Iterable[Any]) -> list[str]:
+    return ["NULL" if value is None else f'"{_escaped(value)}"' for value in values]
+
+
+def _escaped(value: str) -> str:
     if '"' in value or "\\" in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+        return value.replace("\\", "\\\\").replace('"', '\\"')
+    return value
 
 
-WRITERS: dict[str, Callable[[Any], str]] = {
-    "uuid": lambda value: value.hex,
-    "bigint": str,
-    "integer": str,
-    "boolean": lambda value: "t" if value else "f",
-    "timestamptz": lambda value: value.isoformat(),
+# Comprehensions rather than a call for each value: these are the hottest lines there are.
+WRITERS: dict[str, Callable[[Iterable[Any]], list[str]]] = {
+    "uuid": lambda values: ["NULL" if each is None else f"{each.int:032x}" for each in values],
+    "bigint": _plain,
+    "integer": _plain,
+    "boolean": _plain,
+    "timestamptz": lambda values: ["NULL" if each is None else each.isoformat() for each in values],
     "text": _quoted,
     "jsonb": _quoted,
-    "float8": str,
-    "bytea": lambda value: f'"\\\\x{value.hex()}"',
+    "float8": _plain,
+    "bytea": lambda values: ["NULL" if each is None else f'"\\\\x{each.hex()}"' for each in values],
 }

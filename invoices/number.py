@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit.sets import arrays, fetch, unnest
+from audit.sets import fetch, table_of
 from invoices.models import NumberSeries
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ def take(counts: Mapping[tuple[UUID, str], int]) -> dict[tuple[UUID, str], int]:
     columns = {"company_id": "uuid", "series": "text", "last": "bigint"}
     table = f'"{NumberSeries._meta.db_table}"'
     rows = [(company, series, count) for (company, series), count in sorted(counts.items())]
+    given = table_of(columns, rows)
     taken = fetch(
-        f"INSERT INTO {table} AS s (company_id, series, last) SELECT * FROM {unnest(columns)} "
+        f"INSERT INTO {table} AS s (company_id, series, last) SELECT * FROM {given.sql} "
         "ON CONFLICT (company_id, series) DO UPDATE SET last = s.last + excluded.last "
         "RETURNING company_id, series, last",
-        arrays(columns, rows),
+        given.parameters,
     )
     return {
         (company, series): last - counts[company, series] + 1 for company, series, last in taken

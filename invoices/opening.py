@@ -183,8 +183,7 @@ def _insert(feeds: Sequence[NewFeed], *, now: datetime) -> None:
             given = counter[key]
             counter[key] += 1
         rows.append(_row(feed, series=key and key[1], given=given, now=now))
-    same = {**UNPAID, "created_at": ("timestamptz", now)}
-    insert(AuditFeed._meta.db_table, FEED_COLUMNS, rows, same=same)
+    insert(AuditFeed._meta.db_table, FEED_COLUMNS, rows)
 
 
 def _row(feed: NewFeed, *, series: str | None, given: int | None, now: datetime) -> tuple[Any, ...]:
@@ -204,18 +203,18 @@ def _row(feed: NewFeed, *, series: str | None, given: int | None, now: datetime)
         canonical(feed.terms),
         feed.total,
         feed.total if feed.charges else 0,
+        *ZEROS,
         feed.state,
         series,
         given,
         feed.external_id,
         feed.due_at,
         None if feed.draft else now,
+        now,
     )
 
 
-UNPAID: dict[str, tuple[str, Any]] = dict.fromkeys(
-    ("captured", "returned", "refunded", "applied", "credited"), ("bigint", 0)
-)
+ZEROS = (0, 0, 0, 0, 0)  # captured, returned, refunded, applied, credited
 FEED_COLUMNS = {
     "id": "uuid",
     "company_id": "uuid",
@@ -232,10 +231,16 @@ FEED_COLUMNS = {
     "terms": "jsonb",
     "total": "bigint",
     "live": "bigint",
+    "captured": "bigint",
+    "returned": "bigint",
+    "refunded": "bigint",
+    "applied": "bigint",
+    "credited": "bigint",
     "state": "text",
     "series": "text",
     "number": "bigint",
     "external_id": "text",
     "due_at": "timestamptz",
     "opened_at": "timestamptz",
+    "created_at": "timestamptz",
 }

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Company, FundingInstrument
-from audit.sets import array, arrays, execute, fetch, unnest
+from audit.sets import array, execute, fetch, table_of
 from invoices.attempts import Held
 from invoices.models import AuditFeed, Transaction
 from invoices.states import LEASED
@@ -52,6 +52,7 @@ def intend(wanted: Sequence[Wanted], *, lease_seconds: float, now: datetime) -> 
     if not wanted:
         return
     names = ", ".join(f'"{name}"' for name in WANTED_COLUMNS)
+    given = table_of(WANTED_COLUMNS, [_row(want) for want in wanted])
     execute(
         f"INSERT INTO {TRANSACTION} ({names}, state, lease_until, first_claimed_at, looks,"
         " failures, created_at, updated_at) "
@@ -59,8 +60,8 @@ def intend(wanted: Sequence[Wanted], *, lease_seconds: float, now: datetime) -> 
         " CASE WHEN v.lease_token IS NULL THEN NULL"
         " ELSE clock_timestamp() + make_interval(secs => %s) END,"
         " CASE WHEN v.lease_token IS NULL THEN NULL ELSE clock_timestamp() END, 0, '[]', %s, %s "
-        f"FROM {unnest(WANTED_COLUMNS)} AS v ({names})",
-        [lease_seconds, now, now, *arrays(WANTED_COLUMNS, [_row(want) for want in wanted])],
+        f"FROM {given.sql}",
+        [lease_seconds, now, now, *given.parameters],
     )
 
 

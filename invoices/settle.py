@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact, canonical
 from audit.record import record
-from audit.sets import arrays, fetch, unnest
+from audit.sets import fetch, table_of
 from invoices import retry
 from invoices.attempts import Held, Wanted
 from invoices.payments import FEED, TRANSACTION, intend
@@ -308,6 +308,7 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> list[Step]:
         )
         for place, each in enumerate(steps)
     ]
+    given = table_of(ATTEMPT_COLUMNS, rows)
     landed = fetch(
         f"UPDATE {TRANSACTION} AS a SET state = v.state,"
         " processor_uri = coalesce(v.uri, a.processor_uri), updated_at = %s,"
@@ -318,10 +319,9 @@ def _move_attempts(steps: Sequence[Step], *, now: datetime) -> list[Step]:
         " looks = greatest(a.looks - v.unlooked, 0),"
         " failures = CASE WHEN v.failure IS NULL OR jsonb_array_length(a.failures) >= %s"
         " THEN a.failures ELSE a.failures || v.failure END "
-        f"FROM {unnest(ATTEMPT_COLUMNS)} AS v (place, id, before, token, state, uri, due_in,"
-        " look_in, unlooked, failure) WHERE a.id = v.id AND a.state = v.before"
+        f"FROM {given.sql} WHERE a.id = v.id AND a.state = v.before"
         " AND a.lease_token IS NOT DISTINCT FROM v.token RETURNING v.place",
-        [now, now, FAILURE_LIMIT, *arrays(ATTEMPT_COLUMNS, rows)],
+        [now, now, FAILURE_LIMIT, *given.parameters],
     )
     return [steps[place] for (place,) in sorted(landed)]
 
@@ -351,6 +351,7 @@ def _move_feeds(steps: Sequence[Step]) -> dict[Any, tuple[str, str]]:
         row[4] = each.feed_state or row[4]
     ids = sorted(sums)
     rows = [(place, identity, *sums[identity]) for place, identity in enumerate(ids)]
+    given = table_of(FEED_COLUMNS, rows)
     moved = fetch(
         f"UPDATE {FEED} AS f SET live = f.live + v.live, captured = f.captured + v.captured,"
         " returned = f.returned + v.returned, refunded = f.refunded + v.refunded,"
@@ -359,10 +360,9 @@ def _move_feeds(steps: Sequence[Step]) -> dict[Any, tuple[str, str]]:
         " WHEN f.captured + v.captured - f.returned - v.returned + f.applied + f.credited = f.total"
         " THEN 'settled' WHEN f.state = 'settled' THEN 'open'"
         " WHEN v.state <> '' THEN v.state ELSE f.state END "
-        f"FROM {unnest(FEED_COLUMNS)} AS v (place, id, live, captured, returned, refunded, state)"
-        f" JOIN {FEED} AS old ON old.id = v.id"
+        f"FROM {given.sql} JOIN {FEED} AS old ON old.id = v.id"
         " WHERE f.id = v.id RETURNING v.place, old.state, f.state",
-        arrays(FEED_COLUMNS, rows),
+        given.parameters,
     )
     return {ids[place]: (before, after) for place, before, after in moved}
 

@@ -182,12 +182,12 @@ def _move(advances: Sequence[Advance], *, now: datetime) -> None:
             decision.state,
             decision.reason,
             decision.due.version + (decision.state != decision.due.state),
+            now,
             now if decision.state == "canceled" else None,
         )
         for decision in (advance.decision for advance in advances)
     ]
-    same = {"updated_at": ("timestamptz", now)}
-    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id", same=same)
+    update(Scheduler._meta.db_table, MOVE_COLUMNS, rows, key="id")
 
 
 def listeners_among(companies: Collection[UUID]) -> set[UUID]:
@@ -203,5 +203,6 @@ MOVE_COLUMNS = {
     "state": "text",
     "reason": "text",
     "version": "bigint",
+    "updated_at": "timestamptz",
     "canceled_at": "timestamptz",
 }

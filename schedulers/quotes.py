@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from accounts.models import Customer
-from audit.sets import arrays, fetch, unnest
+from audit.sets import fetch, table_of
 from core.ids import PREFIXES, guid
 from schedulers import claim, occurrences
 from tasks.pricing import Context, Line, Party, PricingFailed, price
@@ -103,12 +103,13 @@ def _usage(
     if not spans:
         return {}
     columns = {"id": "uuid", "n": "bigint", "starts": "timestamptz", "ends": "timestamptz"}
+    given = table_of(columns, spans)
     rows = fetch(
         "SELECT v.n, u.metric, sum(u.quantity) FROM "
-        f"{unnest(columns)} AS v (id, n, starts, ends) JOIN billy_schedulers_usage u"
+        f"{given.sql} JOIN billy_schedulers_usage u"
         " ON u.scheduler_id = v.id AND u.at >= v.starts AND u.at < v.ends"
         " GROUP BY v.n, u.metric",
-        arrays(columns, spans),
+        given.parameters,
     )
     sums: dict[int, dict[str, Decimal]] = {}
     for occurrence, metric, quantity in rows:

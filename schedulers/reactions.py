@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from accounts.models import FundingInstrument
 from audit.chain import Fact
 from audit.record import record
-from audit.sets import array, arrays, fetch, unnest, update
+from audit.sets import array, fetch, table_of, update
 from core.ids import PREFIXES, guid
 from invoices.retry import Policy
 from invoices.states import LIVE
@@ -193,11 +193,12 @@ def _mark_instruments(settled: Sequence[Settled], *, now: datetime) -> list[Fact
         (identity, (each.outcome.reason or each.outcome.code)[:500])
         for identity, each in sorted(failed.items())
     ]
+    given = table_of(MARK_COLUMNS, rows)
     marked = fetch(
         f"UPDATE \"{FundingInstrument._meta.db_table}\" AS i SET state = 'errored',"
-        f" reason = v.reason, updated_at = %s FROM {unnest(MARK_COLUMNS)} AS v (id, reason)"
+        f" reason = v.reason, updated_at = %s FROM {given.sql}"
         " WHERE i.id = v.id AND i.state = 'active' RETURNING i.id",
-        [now, *arrays(MARK_COLUMNS, rows)],
+        [now, *given.parameters],
     )
     return [_marked(identity, failed[identity]) for (identity,) in marked]
 
