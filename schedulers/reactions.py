@@ -122,6 +122,8 @@ def _after(each: Settled, state: str) -> str:
             after = _after_no(each)
         elif each.state == "succeeded" and state == "past_due":
             after = "active"
+    if after == "active" and state != "past_due":
+        return ""  # A pause is ended by a person, not by an invoice that was given up.
     return after if after in SCHEDULER_MOVES.get(state, ()) else ""
 
 

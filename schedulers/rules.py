@@ -49,6 +49,8 @@ def resume(scheduler: Scheduler, *, now: datetime, actor: str = "billy") -> Sche
 
     def change(locked: Scheduler, _: Heads) -> list[Fact]:
         before = locked.state
+        if before in TICKING:  # Moves to active are in the table for trials and debtors alone.
+            raise Invalid(scheduler=f"is {before}, so there is nothing to resume")
         # One that waited for an instrument at the end of its trial is charged for this period.
         waited = locked.reason == UNPAID_TRIAL
         trial = locked.occurrence < locked.anchor_occurrence or (

@@ -81,7 +81,8 @@ def _looked_up(job: Job, order: Order, *, processor: Processor) -> Receipt | Non
     try:
         if job.uri:
             return _as_ordered(order, processor.fetch(account=order.account, uri=job.uri))
-        return processor.find(order)
+        found = processor.find(order)
+        return None if found is None else _as_ordered(order, found)
     except NotFound:
         return None
     except (Rejected, KeyConflict) as error:
@@ -89,7 +90,7 @@ def _looked_up(job: Job, order: Order, *, processor: Processor) -> Receipt | Non
 
 
 def _as_ordered(order: Order, receipt: Receipt) -> Receipt:
-    """Return a fetched object if it is what was ordered; anything else proves nothing."""
+    """Return what the processor has if it is what was ordered; anything else proves nothing."""
     asked = (order.kind, order.amount, order.currency)
     if asked != (receipt.kind, receipt.amount, receipt.currency):
         raise Unknown("the processor's object is not what was ordered")

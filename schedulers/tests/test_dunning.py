@@ -21,7 +21,7 @@ from conftest import (
 from invoices.models import AuditFeed, Transaction
 from processors.base import Kind, Status
 from processors.memory import Declined, Lost, Memory, Pending, Rejected, Succeeded
-from schedulers import cycle
+from schedulers import cycle, rules
 from schedulers.models import Scheduler
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +108,18 @@ def test_the_policy_says_how_it_ends(end, state, goat, alice, now):
     assert scheduler.state == state
     assert AuditFeed.objects.get().state == "uncollected"
     assert (scheduler.canceled_at is not None) == (end == "cancel")
+
+
+@pytest.mark.parametrize("end", ["leave", "uncollectible"])
+def test_giving_up_an_invoice_does_not_end_a_pause(end, goat, alice, now):
+    memory, scheduler = declined(goat, alice, now=now, retry_policy={"days": [1], "end": end})
+    rules.pause(scheduler, now=now)
+
+    run_retries(memory, answer=Declined)
+
+    scheduler.refresh_from_db()
+    assert AuditFeed.objects.get().state == "uncollected"
+    assert scheduler.state == "paused"
 
 
 def test_a_card_that_was_lost_is_marked_and_not_tried_again(goat, alice, now):

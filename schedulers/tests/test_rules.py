@@ -49,6 +49,21 @@ def test_a_pause_within_a_period_skips_nothing(goat, alice, memory, now):
     assert AuditEvent.objects.filter(kind="occurrences.skipped").count() == 0
 
 
+@pytest.mark.parametrize("trial", [None, 3])
+def test_what_goes_on_anyway_cannot_be_resumed(trial, goat, alice, now):
+    scheduler = subscribe(goat, alice, now=now, trial_period=trial)
+    tick(Memory(script=[Declined]), now=now)
+    scheduler.refresh_from_db()
+    before = (scheduler.state, scheduler.version)
+
+    with pytest.raises(Invalid, match="nothing to resume"):
+        rules.resume(scheduler, now=now + timedelta(days=4))
+
+    scheduler.refresh_from_db()
+    assert before == (scheduler.state, scheduler.version)
+    assert ("trialing" if trial else "past_due") == scheduler.state
+
+
 def test_retries_go_on_through_a_pause(goat, alice, now):
     memory = Memory(script=[Declined])
     scheduler = subscribe(goat, alice, now=now)

@@ -160,6 +160,16 @@ def test_what_is_absent_is_sent_under_its_own_key_or_not_at_all():
     assert ["b1-A"] == [each.key for each in processor.orders]
 
 
+def test_what_is_found_under_the_key_and_is_not_what_was_ordered_proves_nothing():
+    processor = Memory()
+    processor.submit(order("b1-A", amount=300))
+
+    found = outcome(processor, look=True)
+
+    assert found.verdict == Verdict.UNKNOWN
+    assert [each.amount for each in processor.orders] == [300]
+
+
 def test_what_has_an_address_is_read_there():
     processor = Memory()
     receipt = processor.submit(order("b1-A"))
