@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "company.created": "a company was opened",
     "company.changed": "the company's settings were changed",
     "company.calls_paused": "calls to the processor were stopped for a while",
+    "company.dispatch_opened": "a person let payments leave again, after the fence had frozen them",
     "customer.created": "a customer was made",
     "customer.changed": "a customer was changed",
     "customer.deleted": "a customer was marked as deleted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -14,14 +14,13 @@ from accounts.clock import database_now
 from invoices.models import Transaction
 from invoices.states import LEASED
 from schedulers import claim, cycle, limits
+from schedulers.cycle import Report
+from schedulers.watch import watch
 from webhooks import receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from threading import Event
-
-    from schedulers.cycle import Report
 
 IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
 
@@ -59,21 +58,30 @@ class Tally:
 
 
 def one_pass(*, now: datetime | None = None) -> Report:
-    """Make one pass: what is due at `now` (default: the database's clock)."""
-    return cycle.tick(
-        processor=limits.processor(),
-        now=now or database_now(),
-        limits=limits.from_settings(),
-    )
+    """Make one pass: what is due at `now` (default: the database's clock).
+
+    Does nothing where the clocks of the database and of this process are too far apart.
+    """
+    at = now or watch.now(clock=worker_clock)
+    if at is None:
+        return Report()
+    return cycle.tick(processor=limits.processor(), now=at, limits=limits.from_settings())
 
 
 def one_sweep(*, now: datetime | None = None) -> Report:
     """Finish what was cut off, callbacks included."""
-    processor = limits.processor()
-    at, within = now or database_now(), limits.from_settings()
+    at = now or watch.now(clock=worker_clock)
+    if at is None:
+        return Report()
+    processor, within = limits.processor(), limits.from_settings()
     report = cycle.sweep(processor=processor, now=at, limits=within)
     receive.sweep(processor=processor, now=at, limits=within)
     return report
+
+
+def worker_clock() -> datetime:
+    """Return this process's own time: a witness of the database's clock, and no more."""
+    return datetime.now(UTC)  # noqa: TID251  # What is due goes by the database's clock.
 
 
 def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
@@ -112,8 +120,12 @@ def answers_out(*, within_seconds: float | None) -> int:
 def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
     swept_at = 0.0
+    said = ""
     while not stop.is_set():
         worked = _tried(one_pass, told=told)
+        if watch.reason != said:
+            said = watch.reason
+            told(f"nothing is sent: {said}" if said else "payments leave again")
         if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
             swept_at = time.monotonic()
             worked = _tried(one_sweep, told=told) or worked

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Max
 
+from accounts import fence
 from audit.chain import Fact
 from audit.record import heads, record
 from core.invalid import Invalid
@@ -123,6 +124,7 @@ def _attempt(
     lease_seconds: float,
 ) -> Held:
     """Write the feed's next attempt over what is owed, leased to the caller."""
+    fence.check_open()
     of_feed = Transaction.objects.filter(feed=feed, kind=feed.direction)
     attempt = (of_feed.aggregate(last=Max("attempt"))["last"] or 0) + 1
     key = charge_key(

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
+from accounts.fence import OPEN
 from audit.sets import array, fetch
 from core.frequency import Frequency
 from schedulers.holidays import Shift
@@ -92,8 +93,9 @@ def companies_with_work(*, now: datetime) -> list[UUID]:
     """
     rows = fetch(
         "SELECT c.id FROM billy_accounts_company c "
-        "WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
-        f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
+        f"WHERE {OPEN} AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp()"
+        f" AND EXISTS (SELECT 1 FROM {SCHEDULER} s"
+        f" WHERE s.company_id = c.id AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s) ORDER BY random()",
         [now],
     )
@@ -116,7 +118,7 @@ def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -
     """Lock at most `limit` schedulers with fixed prices, at most `share` of each company."""
     return _read(
         f"SELECT due.* FROM unnest(%s::uuid[]) AS w (id) CROSS JOIN LATERAL ({SELECT}"
-        f" WHERE s.company_id = w.id AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        f" WHERE {OPEN} AND s.company_id = w.id AND s.state IN ({STATES}) AND s.next_run_at <= %s"
         " AND NOT s.computed ORDER BY s.next_run_at, s.id LIMIT %s"
         " FOR NO KEY UPDATE OF s, t SKIP LOCKED) AS due LIMIT %s",
         [array("uuid", companies), now, share, limit],
@@ -126,7 +128,7 @@ def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -
 def claim_only(ids: Collection[UUID], *, now: datetime) -> list[Due]:
     """Lock just these schedulers, as far as they are still due and nobody holds them."""
     return _read(
-        f"{SELECT} WHERE s.id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
+        f"{SELECT} WHERE {OPEN} AND s.id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s FOR NO KEY UPDATE OF s, t SKIP LOCKED",
         [array("uuid", sorted(ids)), now],
     )
@@ -135,7 +137,7 @@ def claim_only(ids: Collection[UUID], *, now: datetime) -> list[Due]:
 def computed(*, now: datetime, limit: int) -> list[Due]:
     """Return, without locking, schedulers that are due and priced by a merchant's own code."""
     return _read(
-        f"{SELECT} WHERE s.computed AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        f"{SELECT} WHERE {OPEN} AND s.computed AND s.state IN ({STATES}) AND s.next_run_at <= %s"
         " AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp()"
         " ORDER BY s.next_run_at, s.id LIMIT %s",
         [now, limit],

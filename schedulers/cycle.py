@@ -122,7 +122,11 @@ def run(
     companies = {each.pk: each for each in _companies(held)}
     by_id = {each.transaction_id: each for each in held}
     jobs = [
-        each.job(_account(each, companies[each.company_id]), resend=_may_resend(each, processor))
+        each.job(
+            _account(each, companies[each.company_id]),
+            resend=_may_resend(each, processor),
+            look=processor.key_class == KeyClass.LOOKUP,
+        )
         for each in held
     ]
     listeners = {pk for pk, company in companies.items() if company.listens}
