@@ -165,13 +165,14 @@ def _mark(
 ) -> None:
     """Take a mark unless there is a fresh one; `above` takes it at once, above that number.
 
-    Its number is the second in which it is taken, so that a mark which a person takes is above all
-    that were taken before, also by workers whose marks are not known here.
+    Its number is the millisecond in which it is taken, so that a mark which a person takes is above
+    all that were taken before, also by workers whose marks are not known here.
     """
     execute(
         f"INSERT INTO {MARK} (number, token, instance_id, system, timeline, database, accepts, at)"
         f" SELECT greatest(coalesce(max(number), 0) + 1, %s,"
-        " extract(epoch FROM clock_timestamp())::bigint), %s, %s, %s, %s, %s, %s, clock_timestamp()"
+        " (extract(epoch FROM clock_timestamp()) * 1000)::bigint),"
+        " %s, %s, %s, %s, %s, %s, clock_timestamp()"
         f" FROM {MARK} HAVING %s OR coalesce(max(at), '-infinity')"
         " < clock_timestamp() - make_interval(secs => %s) ON CONFLICT DO NOTHING",
         [

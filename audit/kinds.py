@@ -15,6 +15,7 @@ _MOVES = {
     "unknown": "the answer was lost; it will be looked up",
     "returned": "the money came back after it had moved",
     "parked": "a person must look",
+    "closed": "a person found out what became of it, and said so",
     "voided": "it was called off before it was sent",
 }
 

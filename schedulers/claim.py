@@ -153,6 +153,21 @@ def due(companies: Sequence[UUID], *, now: datetime, limit: int) -> list[Due]:
     )
 
 
+def to_come(company: UUID, *, now: datetime, after: tuple[datetime, UUID], limit: int) -> list[Due]:
+    """Return, without locking, a page of what a company's schedulers will run that is due by now.
+
+    Those that another scheduler started count in any case: their delay begins anew where their
+    start is made again. A page begins after the place (`next_run_at`, id) of the last one.
+    """
+    return _read(
+        f"{SELECT} WHERE s.company_id = %s AND s.state IN ({STATES})"
+        " AND (s.next_run_at, s.id) > (%s, %s)"
+        " AND (s.next_run_at <= %s OR (s.parent_id IS NOT NULL AND s.occurrence = 0))"
+        " ORDER BY s.next_run_at, s.id LIMIT %s",
+        [company, *after, now, limit],
+    )
+
+
 def _read(statement: str, parameters: list[Any]) -> list[Due]:
     return [Due(**_values(row)) for row in fetch(statement, parameters)]
 

@@ -21,25 +21,6 @@ def file(tmp_path):
     return File(tmp_path / "fence.json")
 
 
-@pytest.fixture
-def restored(database, workshop):
-    """A function that keeps the database as it is, and one that brings that back in its place."""
-    kept = []
-
-    def keep():
-        connections.close_all()
-        kept.append(workshop.copy(database.name))
-
-    def bring_back():
-        connections.close_all()
-        workshop.drop(database)
-        workshop._do("CREATE DATABASE {} TEMPLATE {}", database.name, kept[-1].name)
-
-    yield keep, bring_back
-    for copy in kept:
-        workshop.drop(copy)
-
-
 def look(*stores):
     """Ask the fence a minute after it was last asked."""
     age()
@@ -112,7 +93,7 @@ def test_a_new_connection_to_the_same_database_goes_on(marketplace, file):
 def test_a_clock_that_was_set_back_still_counts_up(marketplace, file):
     fence.look([file])
     change("ALTER TABLE billy_audit_mark DISABLE TRIGGER mark_fixed")
-    change("UPDATE billy_audit_mark SET number = number + 86400")
+    change("UPDATE billy_audit_mark SET number = number + 86400000")
     change("ALTER TABLE billy_audit_mark ENABLE ALWAYS TRIGGER mark_fixed")
 
     assert "" == look()
@@ -143,8 +124,8 @@ def test_what_the_role_may_not_read_is_not_compared(marketplace, file):
 # --- What must freeze -------------------------------------------------------------------------
 
 
-def test_a_database_that_was_set_back_freezes(marketplace, file, restored):
-    keep, bring_back = restored
+def test_a_database_that_was_set_back_freezes(marketplace, file, rewind):
+    keep, bring_back = rewind
     look(file)
     keep()
     look(file)
@@ -157,8 +138,8 @@ def test_a_database_that_was_set_back_freezes(marketplace, file, restored):
     assert "frozen" == Installation.objects.get().dispatch
 
 
-def test_a_database_of_before_the_fence_freezes_too(marketplace, file, restored):
-    keep, bring_back = restored
+def test_a_database_of_before_the_fence_freezes_too(marketplace, file, rewind):
+    keep, bring_back = rewind
     keep()
     look(file)
     bring_back()
@@ -167,9 +148,9 @@ def test_a_database_of_before_the_fence_freezes_too(marketplace, file, restored)
 
 
 def test_a_restore_from_a_dump_freezes_even_where_nothing_is_kept_outside(
-    marketplace, file, restored
+    marketplace, file, rewind
 ):
-    keep, bring_back = restored
+    keep, bring_back = rewind
     look(file)
     keep()
     bring_back()
@@ -221,9 +202,9 @@ def test_what_a_person_would_send_at_once_is_refused_by_name(marketplace):
 # --- What opens it again ----------------------------------------------------------------------
 
 
-def test_a_person_opens_it_again_with_an_event_on_each_trail(marketplace, file, restored, now):
+def test_a_person_opens_it_again_with_an_event_on_each_trail(marketplace, file, rewind, now):
     other = open_company("Another", now=now)
-    keep, bring_back = restored
+    keep, bring_back = rewind
     look(file)
     keep()
     look(file)
@@ -239,9 +220,9 @@ def test_a_person_opens_it_again_with_an_event_on_each_trail(marketplace, file, 
     assert "" == look(file)
 
 
-def test_the_new_mark_answers_for_what_other_machines_keep(marketplace, tmp_path, restored, now):
+def test_the_new_mark_answers_for_what_other_machines_keep(marketplace, tmp_path, rewind, now):
     here, there = (File(tmp_path / f"{name}.json") for name in ("here", "there"))
-    keep, bring_back = restored
+    keep, bring_back = rewind
     look(here)
     keep()
     look(there)
@@ -253,8 +234,8 @@ def test_the_new_mark_answers_for_what_other_machines_keep(marketplace, tmp_path
     assert ["", ""] == [look(here), look(there)]
 
 
-def test_what_is_set_back_again_freezes_again(marketplace, file, restored, now):
-    keep, bring_back = restored
+def test_what_is_set_back_again_freezes_again(marketplace, file, rewind, now):
+    keep, bring_back = rewind
     look(file)
     keep()
     moved(system="1")

@@ -6,7 +6,7 @@ import pytest
 
 from accounts import fence
 from accounts.clock import ClocksApart, database_now, shared_now
-from conftest import abandon, change, crowd, hasten, subscribe, sweep, tick
+from conftest import LIMITS, abandon, change, crowd, hasten, subscribe, sweep, tick
 from core.invalid import Invalid
 from core.money import Money
 from invoices import payments
@@ -14,6 +14,7 @@ from invoices.collect import collect, issue
 from invoices.models import AuditFeed, Transaction
 from invoices.one_off import invoice
 from invoices.refund import give_back
+from processors.base import Status
 from processors.memory import Declined, Lost, Memory, Pending
 from schedulers import claim, cycle
 from schedulers.models import Scheduler
@@ -101,26 +102,20 @@ def test_what_the_processor_itself_says_is_believed_all_the_same(goat, bob, now)
     attempt = Transaction.objects.get()
     freeze()
 
-    receipt = memory.settle(attempt.processor_uri, "succeeded")
-    cycle.believe(attempt.pk, receipt, now=now, limits=cycle_limits())
+    receipt = memory.settle(attempt.processor_uri, Status.SUCCEEDED)
+    cycle.believe(attempt.pk, receipt, now=now, limits=LIMITS())
 
     assert "settled" == AuditFeed.objects.get().state
-
-
-def cycle_limits():
-    from conftest import LIMITS
-
-    return LIMITS()
 
 
 def test_a_processor_without_keys_is_asked_before_every_send(goat, alice, now):
     memory = Memory(hide_keys=True)
     subscribe(goat, alice, now=now)
-    held = cycle.begin(now=now, limits=cycle_limits()).held
+    held = cycle.begin(now=now, limits=LIMITS()).held
     account = cycle.account_of(goat.company)
     memory.submit(held[0].order(account))  # As the database did that was set back since.
 
-    cycle.run(held, processor=memory, now=now, limits=cycle_limits())
+    cycle.run(held, processor=memory, now=now, limits=LIMITS())
 
     assert (1, 100) == (len(memory.orders), memory.sum())
     assert "settled" == AuditFeed.objects.get().state

@@ -76,7 +76,7 @@ class Command(BaseCommand):
             self.stdout.write(f"dispatch is frozen, so nothing would be sent: {frozen}")
 
 
-def instant(text: str | None) -> datetime | None:
+def instant(text: str | None, *, option: str = "--now") -> datetime | None:
     """Return the instant that was given; raises CommandError for anything else."""
     if text is None:
         return None
@@ -85,6 +85,6 @@ def instant(text: str | None) -> datetime | None:
     except ValueError:
         now = None
     if now is None or now.tzinfo is None:
-        message = "--now: must be an instant with a time zone, such as 2026-11-01T00:00:00Z"
+        message = f"{option}: must be an instant with a time zone, such as 2026-11-01T00:00:00Z"
         raise CommandError(message)
     return now
