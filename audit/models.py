@@ -131,7 +131,7 @@ class Checkpoint(models.Model):
 class CheckpointHead(models.Model):
     """A head that a checkpoint covers: the trail, and how many events it had."""
 
-    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.RESTRICT)
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.RESTRICT, db_index=False)
     trail_id = models.UUIDField()
     seq = models.BigIntegerField()
 
@@ -139,6 +139,9 @@ class CheckpointHead(models.Model):
         constraints = (
             # How many events a trail has only grows, so each count is covered once.
             models.UniqueConstraint(name="checkpoint_head_once", fields=["trail_id", "seq"]),
+            models.UniqueConstraint(
+                name="checkpoint_trail_once", fields=["checkpoint", "trail_id"]
+            ),
         )
 
     def __str__(self) -> str:

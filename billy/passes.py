@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from accounts.clock import database_now
+from audit import checkpoints
 from invoices.models import Transaction
 from invoices.states import LEASED
 from schedulers import claim, cycle, limits
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
+CHECKPOINT_SECONDS = 600  # Between two looks for trails whose last checkpoint is an hour old.
 IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
 
 
@@ -84,6 +86,13 @@ def worker_clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  # What is due goes by the database's clock.
 
 
+def one_checkpoint() -> Report:
+    """Take the checkpoints that are due; it is no work that is worth another pass."""
+    now = database_now()
+    checkpoints.take(now=now, older_than_seconds=checkpoints.HOUR_SECONDS)
+    return Report()
+
+
 def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
     """Make passes until nothing is due and no answer is near; tells its tally after each.
 
@@ -119,7 +128,7 @@ def answers_out(*, within_seconds: float | None) -> int:
 
 def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
-    swept_at = 0.0
+    swept_at = checkpoints_at = 0.0
     said = ""
     while not stop.is_set():
         worked = _tried(one_pass, told=told)
@@ -129,6 +138,9 @@ def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
         if time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
             swept_at = time.monotonic()
             worked = _tried(one_sweep, told=told) or worked
+        if time.monotonic() - checkpoints_at >= CHECKPOINT_SECONDS:
+            checkpoints_at = time.monotonic()
+            _tried(one_checkpoint, told=told)
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
 

@@ -84,13 +84,20 @@ class Migration(migrations.Migration):
                 (
                     "checkpoint",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.RESTRICT, to="billy_audit.checkpoint"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        to="billy_audit.checkpoint",
                     ),
                 ),
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("trail_id", "seq"), name="checkpoint_head_once")
+                    models.UniqueConstraint(
+                        fields=("trail_id", "seq"), name="checkpoint_head_once"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("checkpoint", "trail_id"), name="checkpoint_trail_once"
+                    ),
                 ],
             },
         ),
