@@ -42,6 +42,7 @@ CHECKPOINT = f'"{Checkpoint._meta.db_table}"'
 HOUR_SECONDS = 3600
 HEADS_AT_ONCE = 100_000  # A job has a minute; what is left over is covered by the next one.
 BUDGET_SECONDS = 20.0
+STATEMENT_SECONDS = 55  # Longer than others may: it looks at every trail, and nobody waits for it.
 HEADS_A_PAGE = 5_000
 LOCK = 0x42494C43  # "BILC", as the number of an advisory lock: one takes them at a time.
 PURPOSE = b"billy/checkpoint/1|"  # One secret serves several ends, each with a key of its own.
@@ -158,6 +159,7 @@ def _take(companies: Sequence[UUID], *, now: datetime, limit: int) -> list[Check
     with transaction.atomic(durable=True):
         if not fetch("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])[0][0]:
             return []  # Somebody is at it.
+        execute(f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000}")
         ids = _ids(len(companies))
         execute(
             f"INSERT INTO {HEAD} (checkpoint_id, trail_id, seq)"

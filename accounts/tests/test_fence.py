@@ -1,6 +1,8 @@
 """The fence: what was set back or copied sends nothing; what was only restarted goes on."""
 
 import json
+import socket
+from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ from django.db import connections
 
 from accounts import fence
 from accounts.models import Company, Installation
-from accounts.outside import File, Kept
+from accounts.outside import File, Kept, Redis, highest
 from audit.models import AuditEvent, Mark
 from conftest import change, open_company
 from core.invalid import Invalid
@@ -303,3 +305,25 @@ def test_a_file_that_cannot_be_written_stops_nobody(tmp_path, caplog):
     file.keep(uuid4(), Kept(number=1, token="t"))
 
     assert "cannot be kept" in caplog.text
+
+
+def test_a_redis_that_is_away_knows_nothing_and_stops_nobody(caplog):
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        store = Redis(f"redis://:hunter2@127.0.0.1:{free.getsockname()[1]}/0")
+
+        store.keep(uuid4(), Kept(number=1, token="t"))
+
+        assert store.read(uuid4()) is None
+    assert "cannot be kept in Redis: ConnectionError" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_of_several_stores_the_highest_mark_counts(tmp_path):
+    instance_id = uuid4()
+    stores = [File(tmp_path / f"{number}.json") for number in range(3)]
+    for number, store in enumerate(stores[:2], start=1):
+        store.keep(instance_id, Kept(number=number, token="t"))
+
+    assert 2 == highest(stores, instance_id).number
+    assert highest([], instance_id) is None

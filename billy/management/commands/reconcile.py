@@ -61,6 +61,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take from when on, and how far to go."""
         parser.add_argument("--since", help="leave out what was made before, RFC 3339")
+        parser.add_argument("--now", help="the instant up to which payments will be made again")
         parser.add_argument("--dry-run", action="store_true", help="compare, and write nothing")
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         """Compare, adopt, tell."""
         asking = Asking(
             processor=limits.processor(),
-            now=database_now(),
+            now=instant(options["now"]) or database_now(),
             limits=limits.from_settings(),
             since=instant(options["since"], option="--since"),
             dry_run=options["dry_run"],

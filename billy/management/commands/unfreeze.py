@@ -34,4 +34,4 @@ class Command(BaseCommand):
             )
         except Invalid as invalid:
             raise CommandError(str(invalid)) from invalid
-        self.stdout.write(f"payments leave again; they were frozen since {was}")
+        self.stdout.write(f"payments leave again; they were frozen because {was}")
