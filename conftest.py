@@ -95,6 +95,24 @@ def carol(marketplace, memory, now):
     return customer
 
 
+@pytest.fixture
+def rewind(database, workshop):
+    """Two functions: one keeps the database as it is, one brings that back in its place."""
+    kept = []
+
+    def keep():
+        connection.close()
+        kept.append(workshop.copy(database.name))
+
+    def bring_back():
+        connection.close()
+        workshop.replace(database, kept[-1])
+
+    yield keep, bring_back
+    for copy in kept:
+        workshop.drop(copy)
+
+
 def open_company(name, *, now, **terms):
     """Open a company whose key opens an account of its own at the processor in memory."""
     number = next(_numbers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 
 from audit.kinds import KINDS
-from audit.models import AuditEvent, AuditTrail, Outbox
+from audit.models import AuditEvent, AuditTrail, Checkpoint, CheckpointHead, Mark, Outbox
 from audit.read_only import ChoiceFilter, ReadOnly, link, one_of
 from audit.shown import badge, json_column, money_column, table
 from core.ids import PREFIXES
@@ -138,6 +138,70 @@ class OutboxAdmin(ReadOnly):
     def delivery(self, row: Outbox) -> str:
         """Say whether it was told."""
         return badge("waiting" if row.done_at is None else "ok")
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnly):
+    """What a company's trails had come to, signed."""
+
+    guid_fields = {PREFIXES["company"]: "company_id"}
+    list_display = ("at", "company", "number", "heads", "merkle_root")
+    list_filter = ("at",)
+    search_fields = ("signer__exact",)
+    search_help_text = "The id of a company"
+    ordering = ("-id",)
+    fieldsets = (
+        (None, {"fields": ("at", "company", "number", "heads")}),
+        ("Signature", {"fields": ("merkle_root", "before", "signer", "signed")}),
+    )
+
+    @admin.display(description="company")
+    def company(self, row: Checkpoint) -> str:
+        """Link the company."""
+        return link(PREFIXES["company"], row.company_id)
+
+    @admin.display(description="root")
+    def merkle_root(self, row: Checkpoint) -> str:
+        """Show the Merkle root over the heads."""
+        return bytes(row.root).hex()
+
+    @admin.display(description="digest of the one before")
+    def before(self, row: Checkpoint) -> str:
+        """Show what it is chained to."""
+        return bytes(row.previous).hex() or "none: it is the first"
+
+    @admin.display(description="signature")
+    def signed(self, row: Checkpoint) -> str:
+        """Show the signature."""
+        return bytes(row.signature).hex()
+
+
+@admin.register(CheckpointHead)
+class CheckpointHeadAdmin(ReadOnly):
+    """A head that a checkpoint covers."""
+
+    guid_fields = dict.fromkeys(SUBJECTS, "trail_id")
+    list_display = ("trail_id", "seq", "checkpoint")
+    list_select_related = ("checkpoint",)
+    search_fields = ("trail_id__exact",)
+    search_help_text = "The id of a subscription, customer or company"
+    ordering = ("-id",)
+    fieldsets = ((None, {"fields": ("trail_id", "seq", "checkpoint")}),)
+
+
+@admin.register(Mark)
+class MarkAdmin(ReadOnly):
+    """A mark of the dispatch fence."""
+
+    list_display = ("at", "number", "system", "timeline", "database", "accepts")
+    list_filter = ("accepts", "at")
+    search_fields = ("system__exact",)
+    search_help_text = "A server's system identifier"
+    ordering = ("-number",)
+    fieldsets = (
+        (None, {"fields": ("at", "number", "token", "instance_id", "accepts")}),
+        ("Where the database was", {"fields": ("system", "timeline", "database")}),
+    )
 
 
 def events_table(title: str, events: Any, *, more: str = "") -> Table:

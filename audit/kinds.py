@@ -15,6 +15,7 @@ _MOVES = {
     "unknown": "the answer was lost; it will be looked up",
     "returned": "the money came back after it had moved",
     "parked": "a person must look",
+    "closed": "a person found out what became of it, and said so",
     "voided": "it was called off before it was sent",
 }
 
@@ -22,6 +23,7 @@ KINDS: dict[str, str] = {
     "company.created": "a company was opened",
     "company.changed": "the company's settings were changed",
     "company.calls_paused": "calls to the processor were stopped for a while",
+    "company.dispatch_opened": "a person let payments leave again, after the fence had frozen them",
     "customer.created": "a customer was made",
     "customer.changed": "a customer was changed",
     "customer.deleted": "a customer was marked as deleted",

@@ -101,3 +101,69 @@ class Outbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} {self.dedupe}"
+
+
+class Checkpoint(models.Model):
+    """What a company's trails had come to, signed with a key that is not in the database.
+
+    `root` is the Merkle root over the heads that moved since the checkpoint before, which
+    `previous` names by its digest: so the last one speaks for every trail.
+    """
+
+    company_id = models.UUIDField()
+    number = models.BigIntegerField()  # 1, 2, 3, … within the company.
+    at = models.DateTimeField()
+    previous = models.BinaryField()
+    heads = models.BigIntegerField()  # How many heads moved.
+    root = models.BinaryField()
+    signer = models.CharField(max_length=64)  # The public key, Ed25519, in hexadecimal.
+    signature = models.BinaryField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="checkpoint_number_once", fields=["company_id", "number"]),
+        )
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.number}"
+
+
+class CheckpointHead(models.Model):
+    """A head that a checkpoint covers: the trail, and how many events it had."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.RESTRICT, db_index=False)
+    trail_id = models.UUIDField()
+    seq = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            # How many events a trail has only grows, so each count is covered once.
+            models.UniqueConstraint(name="checkpoint_head_once", fields=["trail_id", "seq"]),
+            models.UniqueConstraint(
+                name="checkpoint_trail_once", fields=["checkpoint", "trail_id"]
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.trail_id} {self.seq}"
+
+
+class Mark(models.Model):
+    """A mark of the dispatch fence: taken every minute, and kept outside the database as well.
+
+    `number` only grows. `system`, `timeline` and `database` say on which server the database was
+    then, as far as that may be read. `accepts` is set where a person opened dispatch again: marks
+    kept outside that are older than this one are answered for.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    token = models.UUIDField()
+    instance_id = models.UUIDField()
+    system = models.CharField(max_length=40, blank=True)
+    timeline = models.CharField(max_length=16, blank=True)
+    database = models.CharField(max_length=16, blank=True)
+    accepts = models.BooleanField(default=False)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"mark {self.number}"

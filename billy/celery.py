@@ -17,6 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
 
 REFUSED_POOLS: Final = ("gevent", "eventlet")
 SWEEP_LIFE_SECONDS = 30
+CHECKPOINT_SECONDS = 600  # Each time only what is an hour old is taken: a beat may start anew.
 TICK_LIVES = 2.5  # A bell that was not heard for this many ticks has been rung again since.
 
 app = Celery("billy")
@@ -58,6 +59,11 @@ app.conf.update(
             "task": "billy.sweep",
             "schedule": settings.BILLY_SWEEP_SECONDS,
             "options": {"expires": SWEEP_LIFE_SECONDS},
+        },
+        "checkpoints": {
+            "task": "billy.checkpoints",
+            "schedule": CHECKPOINT_SECONDS,
+            "options": {"expires": CHECKPOINT_SECONDS},
         },
         "callbacks": {
             "task": "billy.callbacks",

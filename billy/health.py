@@ -10,6 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 from django.views.decorators.http import require_safe
 
+from accounts import fence
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,7 @@ def livez(_request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database, migrations and broker are in order, else 503 and which is not."""
+    """Answer 200 when each of CHECKS is in order, else 503 and which is not."""
     checks = {name: _told(check) for name, check in CHECKS.items()}
     good = all(word == "ok" for word in checks.values())
     body = {"status": "ok" if good else "unavailable", "checks": checks}
@@ -67,8 +69,15 @@ def _broker() -> str:
         client.close()
 
 
+def _dispatch() -> str:
+    """Say why payments are held back, where the fence froze them."""
+    why = fence.reason()
+    return f"frozen: {why}" if why else "ok"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
     "broker": _broker,
+    "dispatch": _dispatch,
 }

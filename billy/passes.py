@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from accounts.clock import database_now
+from audit import checkpoints
 from invoices.models import Transaction
 from invoices.states import LEASED
 from schedulers import claim, cycle, limits
+from schedulers.cycle import Report
+from schedulers.watch import watch
 from webhooks import receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
     from threading import Event
 
-    from schedulers.cycle import Report
-
+CHECKPOINT_SECONDS = 600  # Between two looks for trails whose last checkpoint is an hour old.
 IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
 
 
@@ -59,31 +60,47 @@ class Tally:
 
 
 def one_pass(*, now: datetime | None = None) -> Report:
-    """Make one pass: one batch of what is due at `now` (default: the database's clock)."""
-    return cycle.tick(
-        processor=limits.processor(),
-        now=now or database_now(),
-        limits=limits.from_settings(),
-    )
+    """Make one pass: one batch of what is due at `now` (default: the database's clock).
+
+    Does nothing where the clocks of the database and of this process are too far apart.
+    """
+    at = now or watch.now(clock=worker_clock)
+    if at is None:
+        return Report()
+    return cycle.tick(processor=limits.processor(), now=at, limits=limits.from_settings())
 
 
 def flow(*, now: datetime | None = None, stop: Callable[[], bool] = bool) -> Iterator[Report]:
     """Make passes back to back, as one process does best; tells what each step did."""
+    at = now or watch.now(clock=worker_clock)
+    if at is None:
+        return iter(())
     return cycle.flow(
-        processor=limits.processor(),
-        now=now or database_now(),
-        limits=limits.from_settings(),
-        stop=stop,
+        processor=limits.processor(), now=at, limits=limits.from_settings(), stop=stop
     )
 
 
 def one_sweep(*, now: datetime | None = None, stop: Callable[[], bool] = bool) -> Report:
     """Finish what was cut off, callbacks included."""
-    processor = limits.processor()
-    at, within = now or database_now(), limits.from_settings()
+    at = now or watch.now(clock=worker_clock)
+    if at is None:
+        return Report()
+    processor, within = limits.processor(), limits.from_settings()
     report = cycle.sweep(processor=processor, now=at, limits=within, stop=stop)
     receive.sweep(processor=processor, now=at, limits=within)
     return report
+
+
+def worker_clock() -> datetime:
+    """Return this process's own time: a witness of the database's clock, and no more."""
+    return datetime.now(UTC)  # noqa: TID251  # What is due goes by the database's clock.
+
+
+def one_checkpoint() -> Report:
+    """Take the checkpoints that are due; it is no work that is worth another pass."""
+    now = database_now()
+    checkpoints.take(now=now, older_than_seconds=checkpoints.HOUR_SECONDS)
+    return Report()
 
 
 def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
@@ -124,12 +141,19 @@ def answers_out(*, within_seconds: float | None) -> int:
 
 def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
-    swept_at = 0.0
+    swept_at = checkpoints_at = 0.0
+    said = ""
     while not stop.is_set():
         worked = _tried(lambda: _flowed(stop), told=told)
+        if watch.reason != said:
+            said = watch.reason
+            told(f"nothing is sent: {said}" if said else "payments leave again")
         if not stop.is_set() and time.monotonic() - swept_at >= settings.BILLY_SWEEP_SECONDS:
             swept_at = time.monotonic()
             worked = _tried(lambda: one_sweep(stop=stop.is_set).worked, told=told) or worked
+        if time.monotonic() - checkpoints_at >= CHECKPOINT_SECONDS:
+            checkpoints_at = time.monotonic()
+            _tried(lambda: one_checkpoint().worked, told=told)
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
 

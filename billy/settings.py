@@ -151,7 +151,11 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Django's own handlers are replaced: one line, one place.
-    "loggers": {"django": {"handlers": [], "level": LOG_LEVEL, "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # A checkpoint must stand outside the database too: a line an hour, whatever the level.
+        "audit.checkpoints": {"level": "INFO"},
+    },
 }
 
 # --- The API -----------------------------------------------------------------------------------
@@ -189,9 +193,13 @@ BILLY_LOOK_SECONDS = environment.seconds_list(
     "BILLY_LOOK_SECONDS", env.str("BILLY_LOOK_SECONDS", default="2,10,60,300,900,3600x24,86400x6")
 )
 BILLY_PENDING_LOOK_SECONDS = env.int("BILLY_PENDING_LOOK_SECONDS", default=3600)
+BILLY_FENCE = env.bool("BILLY_FENCE", default=True)
+BILLY_FENCE_FILE = env.str("BILLY_FENCE_FILE", default=str(VAR / "fence.json") if LOCAL else "")
+BILLY_CLOCK_SKEW_SECONDS = env.float("BILLY_CLOCK_SKEW_SECONDS", default=60.0)
 
 for _name, _value, _low, _high in (
     ("BILLY_PENDING_LOOK_SECONDS", BILLY_PENDING_LOOK_SECONDS, 1, 86_400),
+    ("BILLY_CLOCK_SKEW_SECONDS", BILLY_CLOCK_SKEW_SECONDS, 1, 86_400),
     ("BILLY_TICK_SECONDS", BILLY_TICK_SECONDS, 0.05, 3600),
     ("BILLY_SWEEP_SECONDS", BILLY_SWEEP_SECONDS, 0.05, 3600),
     ("BILLY_POLL_SECONDS", BILLY_POLL_SECONDS, 0.05, 3600),

@@ -141,12 +141,16 @@ class Held:
             meta=self.meta,
         )
 
-    def job(self, account: Account | None, *, resend: bool = True) -> Job:
-        """Return the work to do: send it, or look it up first where it may have been sent."""
+    def job(self, account: Account | None, *, resend: bool = True, look: bool = False) -> Job:
+        """Return the work to do: send it, or look it up first where it may have been sent.
+
+        `look` asks for that in any case: a processor without keys would not notice that a database
+        which was set back sends the same a second time.
+        """
         return Job(
             transaction_id=self.transaction_id,
             order=None if account is None else self.order(account),
-            look=not self.fresh,
+            look=look or not self.fresh,
             resend=resend,
             uri=self.processor_uri,
         )

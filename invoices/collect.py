@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Max
 
+from accounts import fence
 from audit.chain import Fact
 from audit.record import heads, record
 from core.invalid import Invalid
@@ -80,7 +81,10 @@ def collect(
 
 
 def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") -> None:
-    """Forgive a draft or an open invoice for good. Raises Invalid while an attempt is under way."""
+    """Forgive a draft or an open invoice for good. Raises Invalid while an attempt is under way.
+
+    That of a scheduler is forgiven by `schedulers.close.waive`, which lets the scheduler go on.
+    """
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
         if locked.state not in {"draft", "open"}:
@@ -89,7 +93,7 @@ def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") 
         locked.state = "waived"
         return [*facts, _fact(locked, "invoice.waived", {"reason": reason}, actor=actor)], []
 
-    _changed(feed, change, now=now)
+    _changed(feed, change, now=now, durable=False)
 
 
 def _check_usable(instrument: FundingInstrument, feed: AuditFeed) -> None:
@@ -103,8 +107,9 @@ def _changed(
     change: Callable[[AuditFeed], tuple[list[Fact], list[Held]]],
     *,
     now: datetime,
+    durable: bool = True,  # What leads to a call must be committed; what does not may be a part.
 ) -> list[Held]:
-    with transaction.atomic(durable=True):
+    with transaction.atomic(durable=durable):
         chain = heads([feed.trail_id])
         locked = AuditFeed.objects.select_for_update(of=("self",), no_key=True).get(pk=feed.pk)
         facts, held = change(locked)
@@ -123,6 +128,7 @@ def _attempt(
     lease_seconds: float,
 ) -> Held:
     """Write the feed's next attempt over what is owed, leased to the caller."""
+    fence.check_open()
     of_feed = Transaction.objects.filter(feed=feed, kind=feed.direction)
     attempt = (of_feed.aggregate(last=Max("attempt"))["last"] or 0) + 1
     key = charge_key(

@@ -64,6 +64,11 @@ def instance_id() -> str:
     return _instance_id(str(connection.settings_dict["NAME"]))
 
 
+def forget() -> None:
+    """Read the installation's id again the next time: a copy may have been given one of its own."""
+    _instance_id.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _instance_id(_database: str) -> str:
     return str(Installation.objects.values_list("instance_id", flat=True).get(pk=1))

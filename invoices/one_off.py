@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
+from accounts import fence
 from audit.record import heads
 from core import check
 from core.invalid import Invalid
@@ -52,6 +53,7 @@ def invoice(
     it waits. Its id and key are derived from `external_id`: without one, a rewound database cannot
     make them again. Raises Invalid.
     """
+    fence.check_open()
     company, said = customer.company, Terms(**terms)
     _check_lines(lines, currency=company.currency)
     _check_instrument(said.instrument, customer=customer)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from accounts.fence import OPEN
 from accounts.models import Company, FundingInstrument
 from audit.sets import array, execute, fetch, table_of
 from invoices.attempts import Held
@@ -141,7 +142,8 @@ def _lease(  # One statement, and its parts.
         f"UPDATE {TRANSACTION} AS a SET {change}, lease_token = %s,"
         " lease_until = clock_timestamp() + make_interval(secs => %s) "
         f"FROM (SELECT a.id, a.state FROM {TRANSACTION} a JOIN {COMPANY} c ON c.id = a.company_id "
-        f"WHERE {where} AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() "
+        f"WHERE {OPEN} AND {where}"
+        " AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() "
         f"ORDER BY {order} LIMIT %s FOR NO KEY UPDATE OF a SKIP LOCKED) AS due "
         "WHERE a.id = due.id RETURNING a.id, due.state, a.looks",
         [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Sum
 
+from accounts import fence
 from audit.chain import Fact
 from audit.record import heads, record
 from core import check
@@ -45,6 +46,7 @@ def give_back(
     if amount is not None:
         check.whole("amount", amount, minimum=1, maximum=feed.total or 1)
     with transaction.atomic(durable=True):
+        fence.check_open()
         chain = heads([feed.trail_id])
         paid = _paid(feed)
         kind = GIVES_BACK[feed.direction]

@@ -8,6 +8,7 @@ The wire and the meaning of refusals are in `balanced_wire`, the reading of obje
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # The most that Balanced is known to give at once; it may give fewer.
 MOST_PAGES = 200  # No order has this many objects; a list without an end must end here.
+MOST_PAGES_OF_ALL = 100_000  # Ten million objects of one kind: more than any one account has.
 
 # Lists leave failed objects out unless a status is asked for. Without this, a decline looks absent.
 EVERY_STATUS = ",".join(Status)
@@ -123,6 +125,21 @@ class Balanced:
         document = self._get(account=account, path=f"/{collection}/{name}")
         item = _the_one(document, collection=collection, name=name)
         return receipt_of(item, kind=KINDS[collection])
+
+    def listed(
+        self, *, account: Account, kind: Kind, since: datetime | None = None
+    ) -> Iterator[Receipt]:
+        """Yield every object of a kind, the failed ones included, newest first."""
+        collection = COLLECTIONS[kind]
+        filters = {"status[in]": EVERY_STATUS}
+        if since is not None:
+            instant = since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            filters["created_at[>=]"] = instant
+        items = self._listed(
+            account=account, path=f"/{collection}", filters=filters, most=MOST_PAGES_OF_ALL
+        )
+        for item in items:
+            yield receipt_of(item, kind=kind)
 
     def instrument(self, *, account: Account, uri: str) -> Instrument:
         """Read a card or bank account. Raises NotFound, and Rejected for any other uri."""
@@ -264,7 +281,9 @@ class Balanced:
             # An empty list is an answer; a list that is not there proves nothing absent.
             raise Unknown(error.reason, error.code) from error
 
-    def _listed(self, *, account: Account, path: str, filters: Mapping[str, str]) -> Iterator[Item]:
+    def _listed(
+        self, *, account: Account, path: str, filters: Mapping[str, str], most: int = MOST_PAGES
+    ) -> Iterator[Item]:
         """Yield every item of a list, page by page, newest first.
 
         Pages are counted here, by what came, rather than by the links in the answers. Raises
@@ -273,7 +292,7 @@ class Balanced:
         collection = path.rpartition("/")[2]
         seen: set[str] = set()
         offset = 0
-        for _ in range(MOST_PAGES):
+        for _ in range(most):
             query = urlencode({**filters, "limit": PAGE_SIZE, "offset": offset})
             document = self._page(account=account, path=f"{path}?{query}")
             items = items_of(document, collection=collection)

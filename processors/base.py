@@ -5,8 +5,9 @@ status code or a vendor's word. Nothing here knows Django, a database or a clock
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Protocol, runtime_checkable
@@ -257,6 +258,16 @@ class Processor(Protocol):
 
     def fetch(self, *, account: Account, uri: str) -> Receipt:
         """Read a money object again. Raises NotFound."""
+        ...
+
+    def listed(
+        self, *, account: Account, kind: Kind, since: datetime | None = None
+    ) -> Iterator[Receipt]:
+        """Yield every money object of a kind, in every status and from every page, newest first.
+
+        `since` leaves out what was made before that instant; without it nothing is left out. Raises
+        Unknown where the list cannot be read to its end.
+        """
         ...
 
     def instrument(self, *, account: Account, uri: str) -> Instrument:

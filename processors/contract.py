@@ -27,10 +27,11 @@ from processors.base import (
     Status,
     Unknown,
 )
+from processors.contract_lists import ListsContract
 from processors.contract_stage import Stage
 
 
-class ProcessorContract:
+class ProcessorContract(ListsContract):
     """What every processor does, whatever its class."""
 
     @pytest.fixture

@@ -7,8 +7,9 @@ threads. The words of a script are imported from here: `from processors.memory i
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from threading import Lock
 from typing import NoReturn
 
@@ -131,6 +132,15 @@ class Memory:
         with self._lock:
             self._check_secret(account)
             return self._ledger.entry(uri, account=account).receipt
+
+    def listed(
+        self, *, account: Account, kind: Kind, since: datetime | None = None
+    ) -> Iterator[Receipt]:
+        """Yield every object of a kind as it stands, the newest first."""
+        with self._lock:
+            self._check_secret(account)
+            found = self._ledger.listed(account, kind, since=since)
+        yield from found
 
     def instrument(self, *, account: Account, uri: str) -> Instrument:
         """Read a card or bank account. Raises NotFound, and Rejected for any other uri."""

@@ -68,6 +68,16 @@ class Ledger:
             raise NotFound(message)
         return entry
 
+    def listed(self, account: Account, kind: Kind, *, since: datetime | None) -> list[Receipt]:
+        """Return the objects of a kind in an account, the newest first."""
+        return [
+            entry.receipt
+            for entry in reversed(self.entries.values())
+            if entry.order.account.secret == account.secret
+            and entry.order.kind is kind
+            and (since is None or made_at(entry.receipt.uri) >= since)
+        ]
+
     def settle(self, uri: str, *, status: Status, code: str) -> Receipt:
         """Give an object another status. Raises NotFound."""
         entry = self.entry(uri)
@@ -96,7 +106,7 @@ class Ledger:
             raise NotFound(message)
         entry = self.entry(uri, account=account)
         place = self.event_ids(uri).index(event_id)
-        occurred_at = EPOCH + timedelta(seconds=int(name[2:]), microseconds=place)
+        occurred_at = made_at(uri) + timedelta(microseconds=place)
         return Event(
             id=event_id,
             type=self._types(uri)[place],
@@ -122,6 +132,11 @@ class Ledger:
             message = f"the {kind} has less than that left"
             raise Rejected(message, "invalid-amount")
         return parent
+
+
+def made_at(uri: str) -> datetime:
+    """Return when an object was made: each a second after the one before."""
+    return EPOCH + timedelta(seconds=int(uri.rpartition("/")[2][2:]))
 
 
 def _receipt(order: Order, *, uri: str, result: Result) -> Receipt:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
+from accounts.fence import OPEN
 from audit.sets import array, fetch
 from core.frequency import Frequency
 from invoices.payments import TRANSACTION
@@ -106,8 +107,9 @@ def work(*, now: datetime) -> Work:
     """
     ((companies, computed, queued),) = fetch(
         "SELECT ARRAY(SELECT c.id FROM billy_accounts_company c"
-        " WHERE coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp() AND EXISTS ("
-        f"SELECT 1 FROM {SCHEDULER} s WHERE s.company_id = c.id AND s.state IN ({STATES})"
+        f" WHERE {OPEN} AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp()"
+        f" AND EXISTS (SELECT 1 FROM {SCHEDULER} s"
+        f" WHERE s.company_id = c.id AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s) ORDER BY random()),"
         f" EXISTS (SELECT 1 FROM {SCHEDULER} s WHERE s.computed AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s),"
@@ -133,7 +135,7 @@ def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -
     """Lock at most `limit` schedulers with fixed prices, at most `share` of each company."""
     return _read(
         f"SELECT due.* FROM unnest(%s::uuid[]) AS w (id) CROSS JOIN LATERAL ({SELECT}"
-        f" WHERE s.company_id = w.id AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        f" WHERE {OPEN} AND s.company_id = w.id AND s.state IN ({STATES}) AND s.next_run_at <= %s"
         " AND NOT s.computed ORDER BY s.next_run_at, s.id LIMIT %s"
         " FOR NO KEY UPDATE OF s, t SKIP LOCKED) AS due LIMIT %s",
         [array("uuid", companies), now, share, limit],
@@ -143,7 +145,7 @@ def claim(companies: Sequence[UUID], *, now: datetime, limit: int, share: int) -
 def claim_only(ids: Collection[UUID], *, now: datetime) -> list[Due]:
     """Lock just these schedulers, as far as they are still due and nobody holds them."""
     return _read(
-        f"{SELECT} WHERE s.id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
+        f"{SELECT} WHERE {OPEN} AND s.id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s FOR NO KEY UPDATE OF s, t SKIP LOCKED",
         [array("uuid", sorted(ids)), now],
     )
@@ -152,7 +154,7 @@ def claim_only(ids: Collection[UUID], *, now: datetime) -> list[Due]:
 def computed(*, now: datetime, limit: int) -> list[Due]:
     """Return, without locking, schedulers that are due and priced by a merchant's own code."""
     return _read(
-        f"{SELECT} WHERE s.computed AND s.state IN ({STATES}) AND s.next_run_at <= %s"
+        f"{SELECT} WHERE {OPEN} AND s.computed AND s.state IN ({STATES}) AND s.next_run_at <= %s"
         " AND coalesce(c.calls_paused_until, '-infinity') <= clock_timestamp()"
         " ORDER BY s.next_run_at, s.id LIMIT %s",
         [now, limit],
@@ -165,6 +167,21 @@ def due(companies: Sequence[UUID], *, now: datetime, limit: int) -> list[Due]:
         f"{SELECT} WHERE s.company_id = ANY(%s::uuid[]) AND s.state IN ({STATES})"
         " AND s.next_run_at <= %s ORDER BY s.next_run_at, s.id LIMIT %s",
         [array("uuid", companies), now, limit],
+    )
+
+
+def to_come(company: UUID, *, now: datetime, after: tuple[datetime, UUID], limit: int) -> list[Due]:
+    """Return, without locking, a page of what a company's schedulers will run that is due by now.
+
+    Those that another scheduler started count in any case: their delay begins anew where their
+    start is made again. A page begins after the place (`next_run_at`, id) of the last one.
+    """
+    return _read(
+        f"{SELECT} WHERE s.company_id = %s AND s.state IN ({STATES})"
+        " AND (s.next_run_at, s.id) > (%s, %s)"
+        " AND (s.next_run_at <= %s OR (s.parent_id IS NOT NULL AND s.occurrence = 0))"
+        " ORDER BY s.next_run_at, s.id LIMIT %s",
+        [company, *after, now, limit],
     )
 
 

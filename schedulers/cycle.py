@@ -204,6 +204,7 @@ class Flight:
             each.job(
                 _account(each, self.reached[each.company_id]),
                 resend=_may_resend(each, self.processor),
+                look=self.processor.key_class == KeyClass.LOOKUP,
             )
             for each in _mixed(held)
         ]

@@ -150,10 +150,8 @@ def _child(each: Settled, rule: dict[str, Any], *, now: datetime) -> Scheduler |
     if amount < 1:
         return None
     starts_at = now + timedelta(days=rule["after_days"])
-    at = EPOCH + timedelta(milliseconds=held.feed_id.int >> 80)
-    name = held.feed_id.hex if held.occurrence is None else held.occurrence
     return Scheduler(
-        pk=derived(at=at, parts=("scheduler", str(held.trail_id), name, rule["role"])),
+        pk=child_id(held.trail_id, held.feed_id, held.occurrence, role=rule["role"]),
         company_id=held.company_id,
         customer_id=UUID(rule["customer"]),
         instrument_id=UUID(rule["instrument"]),
@@ -176,6 +174,13 @@ def _child(each: Settled, rule: dict[str, Any], *, now: datetime) -> Scheduler |
         created_at=now,
         updated_at=now,
     )
+
+
+def child_id(trail: UUID, feed: UUID, occurrence: int | None, *, role: str) -> UUID:
+    """Return the id of the scheduler that a settled feed starts in a role."""
+    at = EPOCH + timedelta(milliseconds=feed.int >> 80)
+    name = feed.hex if occurrence is None else occurrence
+    return derived(at=at, parts=("scheduler", str(trail), name, role))
 
 
 def _born(child: Scheduler) -> Fact:

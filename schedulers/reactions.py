@@ -92,7 +92,7 @@ def react(
     facts = _mark_instruments(settled, now=now)
     moves = _moves(settled, locked)
     recovering = [trail for trail, (after, _) in moves.items() if after == "active"]
-    for trail in _still_owing(recovering):
+    for trail in still_owing(recovering):
         del moves[trail]
     over = [trail for trail, (after, _) in moves.items() if after == "canceled"]
     facts += void_queued(over, now=now) if over else []
@@ -139,7 +139,7 @@ def _after_no(each: Settled) -> str:
     return ENDS[Policy.parse(each.held.terms.get("retry", {})).end]
 
 
-def _still_owing(schedulers: Collection[UUID]) -> set[UUID]:
+def still_owing(schedulers: Collection[UUID]) -> set[UUID]:
     """Return those that have another charge being tried again."""
     if not schedulers:
         return set()

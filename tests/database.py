@@ -18,11 +18,15 @@ from hypothesis import settings
 
 from billy.embedded import EmbeddedUnavailable
 from billy.embedded.wheel import install_tree, major_version
+from billy.places import VAR
 
 # Properties are given all the time they need: a slow machine is no defect. CI tries the same
 # examples each time, so that what fails there fails for everybody; elsewhere they are new ones.
 settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("patient")
+
+# The databases of tests come and go, and the fence of this checkout need not hear of them.
+os.environ.setdefault("BILLY_FENCE_FILE", str(VAR / "fence-of-tests.json"))
 
 LOCAL_NAMES = frozenset({"", "localhost"})
 WATCHED = frozenset({"socket.connect", "socket.sendto", "socket.getaddrinfo"})

@@ -75,6 +75,11 @@ class Workshop:
         self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
         return self.describe(name)
 
+    def replace(self, database: Database, other: Database) -> None:
+        """Put a copy of another one in the place of a database, as a restore does."""
+        self.drop(database)
+        self._do("CREATE DATABASE {} TEMPLATE {}", database.name, other.name)
+
     def drop(self, database: Database) -> None:
         """Remove a test's database, with whatever is still connected to it."""
         self._do("DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name)

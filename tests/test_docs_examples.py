@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import shlex
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from io import StringIO
 from uuid import uuid4
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.db import connection
 
 import billy
@@ -17,11 +18,10 @@ import processors
 from accounts.enroll import enroll
 from audit.models import AuditTrail
 from core.invalid import Invalid
-from invoices.models import AuditFeed, Transaction
-from processors.memory import Conflict
+from invoices.models import AuditFeed
 from schedulers import cycle, importing, limits, rules
 from schedulers.models import Scheduler
-from tests.pages import PAGES, blocks, name_of
+from tests.pages import PAGES, blocks, name_of, page
 
 TRAIL_ON_PAGE = "00000000-0000-0000-0000-000000000000"
 
@@ -117,9 +117,6 @@ def test_a_refund_is_given_as_the_page_says(memory):
 
 
 def test_what_operators_do_by_hand_works(memory):
-    memory.script.append(Conflict)
-    doubtful = subscription()
-    tick(memory, at(1, 1))
     waiting = subscription(card=False, catch_up="each")
     late = subscription(catch_up="hold")
     another = subscription()
@@ -127,7 +124,6 @@ def test_what_operators_do_by_hand_works(memory):
     rules.pause(waiting, now=at(3, 2))
     drafts = feeds(late)
     names = {
-        "attempt": Transaction.objects.get(feed__trail=doubtful.pk, state="parked"),
         "scheduler": waiting,
         "another": another,
         "customer": waiting.customer,
@@ -137,10 +133,22 @@ def test_what_operators_do_by_hand_works(memory):
 
     run(blocks("docs/operating.md", "python"), names)
 
-    assert "settled" == feeds(doubtful)[0].state
     assert "canceled" == Scheduler.objects.get(pk=another.pk).state
     assert {"settled"} == {feed.state for feed in feeds(waiting)}
     assert ["settled", "waived", "draft"] == [feed.state for feed in feeds(late)]
+
+
+def test_the_commands_that_operators_are_told_are_understood():
+    lines = [
+        shlex.split(line.strip().partition(" > ")[0])[3:]
+        for line in page("docs/operating.md").splitlines()
+        if line.strip().startswith("$ python3 manage.py")
+    ]
+    assert lines
+    for name, *arguments in lines:
+        app = get_commands()[name]
+        parser = load_command_class(app, name).create_parser("manage.py", name)
+        assert parser.parse_args(arguments)
 
 
 def test_what_operators_ask_the_database_is_understood(database):

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 
+from accounts.outside import Kept, Redis
 from billy.places import CHECKOUT
 
 ANSWER_SECONDS = 60
@@ -85,3 +87,13 @@ def test_beat_rings_and_two_beats_do_no_harm(app, tmp_path):
         heard = hear(app, until="billy.tick")
 
     assert heard == "billy.tick"
+
+
+def test_the_fences_mark_in_redis_only_goes_up():
+    store, installation = Redis(os.environ["REDIS_URL"]), uuid4()
+
+    for number in (3, 5, 4):
+        store.keep(installation, Kept(number=number, token=f"t{number}"))
+
+    assert Kept(number=5, token="t5") == store.read(installation)
+    assert store.read(uuid4()) is None

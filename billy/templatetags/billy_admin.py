@@ -13,9 +13,9 @@ GROUPS = (
     ("Billing", ("Scheduler", "AuditFeed", "Transaction")),
     ("Offers", ("Plan", "Payout")),
     ("People", ("Customer", "FundingInstrument", "Company")),
-    ("Audit", ("AuditEvent", "AuditTrail")),
+    ("Audit", ("AuditEvent", "AuditTrail", "Checkpoint", "CheckpointHead")),
     ("Reports", ("Usage", "Inbound", "Outbox")),
-    ("Installation", ("ApiKey", "IdempotentRequest", "NumberSeries", "Installation")),
+    ("Installation", ("ApiKey", "IdempotentRequest", "NumberSeries", "Installation", "Mark")),
 )
 OURS = "billy_"
 

@@ -11,7 +11,9 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts import fence
 from accounts.models import ApiKey, Customer, IdempotentRequest, Installation
+from audit import checkpoints
 from audit.models import AuditTrail, Outbox
 from audit.read_only import ReadOnly, pages
 from billy.templatetags.billy_admin import grouped
@@ -95,6 +97,8 @@ def shop(marketplace, goat, payroll, alice, memory, now):
     shop.another()
     shop.another(Declined)
     shop.another(Pending)
+    checkpoints.take(now=now)
+    fence.look([])
     return shop
 
 
@@ -257,6 +261,7 @@ def test_a_thing_leads_to_every_list_that_speaks_of_it(browser, shop):
     assert sorted(name for name, _ in answer.context["see_also"]) == [
         "Audit events",
         "Audit trails",
+        "Checkpoint heads",
         "Funding instruments",
         "Invoices",
         "Schedulers",

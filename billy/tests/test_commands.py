@@ -10,12 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from accounts import fence
 from accounts.clock import database_now
 from accounts.models import ApiKey, Company
-from audit.models import AuditEvent
+from audit.models import AuditEvent, Checkpoint
 from billy.places import CHECKOUT
 from billy.tests.processes import Child, Teller, command, told, wait_for
-from conftest import subscribe
+from conftest import change, subscribe
 from invoices.models import AuditFeed
 from processors.base import Account, Rejected
 from processors.memory import Memory
@@ -207,6 +208,33 @@ def test_a_worker_stops_when_it_is_told_to_though_its_next_tick_is_far_away(stop
         printed, code = child.end(stop)
 
     assert (0, "worker stopped") == (code, printed.strip())
+
+
+@pytest.mark.django_db
+def test_a_worker_says_that_it_is_frozen_and_goes_on_when_it_is_not(goat, alice, tmp_path):
+    subscribe(goat, alice, now=database_now())
+    change("UPDATE billy_accounts_installation SET dispatch = 'frozen', reason = 'it was set back'")
+    log = tmp_path / "worker.log"
+
+    with Child(
+        "manage.py", "worker", log=log, BILLY_TICK_SECONDS="0.05", BILLY_PROCESSOR="memory"
+    ) as child:
+        wait_for(child, lambda: "nothing is sent: it was set back" in log.read_text())
+        wait_for(child, Checkpoint.objects.exists)
+        assert not AuditFeed.objects.exists()
+        fence.unfreeze([], why="", now=database_now(), actor="ada")
+        wait_for(child, partial(has_settled, 1))
+
+
+@pytest.mark.django_db
+def test_a_tick_says_that_dispatch_is_frozen(due, twin, now):
+    change("UPDATE billy_accounts_installation SET dispatch = 'frozen', reason = 'it was set back'")
+
+    with pytest.raises(CommandError, match="frozen, so nothing is sent: it was set back"):
+        told("tick", "--now", now.isoformat())
+
+    assert "nothing would be sent: it was set back" in told("tick", "--dry-run")
+    assert not AuditFeed.objects.exists()
 
 
 @pytest.mark.django_db

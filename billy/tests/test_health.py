@@ -22,10 +22,16 @@ def test_a_living_process_says_so_without_asking_anybody(client):
 
 
 def test_a_process_with_all_it_needs_is_ready(client, database):
-    assert ready(client) == (
-        200,
-        {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "broker": "ok"}},
-    )
+    checks = dict.fromkeys(("database", "migrations", "broker", "dispatch"), "ok")
+    assert ready(client) == (200, {"status": "ok", "checks": checks})
+
+
+def test_a_frozen_dispatch_makes_it_unready_and_says_why(client, marketplace):
+    change("UPDATE billy_accounts_installation SET dispatch = 'frozen', reason = 'set back'")
+
+    status, body = ready(client)
+
+    assert (503, "frozen: set back") == (status, body["checks"]["dispatch"])
 
 
 def test_a_migration_to_apply_makes_it_unready(client, database):
@@ -50,6 +56,7 @@ def test_a_lost_database_makes_it_unready_and_breaks_nothing(client, database):
         "database": "OperationalError",
         "migrations": "OperationalError",
         "broker": "ok",
+        "dispatch": "OperationalError",
     }
 
 

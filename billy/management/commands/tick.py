@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts import fence
 from accounts.clock import database_now
 from billy.passes import Tally, one_pass, one_sweep, until_idle
 from schedulers import claim
+from schedulers.watch import watch
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -37,6 +39,11 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._show(now or database_now())
             return
+        if frozen := watch.look(at_once=True):
+            raise CommandError(
+                f"dispatch is frozen, so nothing is sent: {frozen}; `manage.py reconcile` compares "
+                "with the processor, `manage.py unfreeze` lets payments leave again"
+            )
         if options["until_idle"]:
             tally = until_idle(now=now, told=self._progress)
             if sys.stdout.isatty():
@@ -65,9 +72,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(due)} shown of what is due at {now:%Y-%m-%d %H:%M} UTC")
         if on_hold := claim.companies_on_hold(now=now):
             self.stdout.write(f"companies on hold since their calls failed: {on_hold}")
+        if frozen := fence.reason():
+            self.stdout.write(f"dispatch is frozen, so nothing would be sent: {frozen}")
 
 
-def instant(text: str | None) -> datetime | None:
+def instant(text: str | None, *, option: str = "--now") -> datetime | None:
     """Return the instant that was given; raises CommandError for anything else."""
     if text is None:
         return None
@@ -76,6 +85,6 @@ def instant(text: str | None) -> datetime | None:
     except ValueError:
         now = None
     if now is None or now.tzinfo is None:
-        message = "--now: must be an instant with a time zone, such as 2026-11-01T00:00:00Z"
+        message = f"{option}: must be an instant with a time zone, such as 2026-11-01T00:00:00Z"
         raise CommandError(message)
     return now

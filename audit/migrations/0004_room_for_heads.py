@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billy_audit", "0002_append_only")]
+    dependencies = [("billy_audit", "0003_checkpoints")]
     operations = [
         migrations.RunSQL(
             "ALTER TABLE billy_audit_audittrail SET (fillfactor = 70)",
