@@ -1,0 +1,3 @@
+"""Read by `gunicorn billy.wsgi` when it is started in this folder."""
+
+logger_class = "billy.web.server_log.ServerLog"
