@@ -95,6 +95,15 @@ class Company(models.Model):
         return company
 
     @classmethod
+    def meant(cls, company: object, *, now: datetime) -> Company:
+        """Return the company that a caller named, or the default one for None; raises Invalid."""
+        if company is None:
+            return cls.default(now=now)
+        if not isinstance(company, cls):
+            raise Invalid(company="must be a company")
+        return company
+
+    @classmethod
     def default(cls, *, now: datetime | None = None) -> Company:
         """Return the installation's default company, made without a processor key if need be."""
         now = now or database_now()
@@ -211,7 +220,7 @@ class Customer(models.Model):
     ) -> Customer:
         """Make a customer, with its trail and its first event; raises Invalid."""
         now = now or database_now()
-        company = company or Company.default(now=now)
+        company = Company.meant(company, now=now)
         customer = cls.drafted(
             name=name,
             email=email,

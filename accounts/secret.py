@@ -44,6 +44,22 @@ class SecretField(_Text):
             raise UnreadableSecret(UnreadableSecret.__doc__) from None
 
 
+def renewed(stored: str) -> str:
+    """Return a stored secret as the first key would have written it; itself where it has.
+
+    Raises UnreadableSecret.
+    """
+    token = stored.removeprefix(PREFIX).encode()
+    try:
+        Fernet(settings.BILLY_ENCRYPTION_KEYS[0]).decrypt(token)
+    except InvalidToken:
+        try:
+            return PREFIX + _box().rotate(token).decode()
+        except InvalidToken:
+            raise UnreadableSecret(UnreadableSecret.__doc__) from None
+    return stored
+
+
 def fingerprints(secret: str) -> list[str]:
     """Return what a secret may be stored as, under each live pepper, the one in use first."""
     return [

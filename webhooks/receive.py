@@ -26,7 +26,7 @@ from accounts.open import account_of
 from accounts.secret import UnreadableSecret
 from core.cards import contains_card_number
 from core.ids import PREFIXES, parse_guid
-from core.invalid import Invalid
+from core.invalid import CardNumber, Invalid
 from invoices.models import Transaction
 from processors.base import NotFound, ProcessorError, Rejected
 from schedulers import cycle
@@ -186,10 +186,11 @@ def event_of(raw: bytes) -> str:
     if isinstance(body, dict) and isinstance(body.get("events"), list) and body["events"]:
         body = body["events"][0]
     event_id: Any = body.get("id") if isinstance(body, dict) else None
-    is_one = isinstance(event_id, str) and EVENT_ID.fullmatch(event_id)
-    if not is_one or contains_card_number(event_id):
-        raise Invalid(id="must be the id of an event: letters and digits")
-    return event_id
+    if isinstance(event_id, str) and EVENT_ID.fullmatch(event_id):
+        if not contains_card_number(event_id):
+            return event_id
+        raise CardNumber(id="must not be the number of a payment card")
+    raise Invalid(id="must be the id of an event: letters and digits")
 
 
 def prune() -> int:
