@@ -62,8 +62,9 @@ def renewed(stored: str) -> str:
 
 def fingerprints(secret: str) -> list[str]:
     """Return what a secret may be stored as, under each live pepper, the one in use first."""
+    said = secret.encode("utf-8", "surrogatepass")  # Whatever was said opens nothing, or its door.
     return [
-        hmac.new(pepper.encode(), secret.encode(), hashlib.sha256).hexdigest()
+        hmac.new(pepper.encode(), said, hashlib.sha256).hexdigest()
         for pepper in settings.BILLY_API_KEY_PEPPERS.values()
     ]
 

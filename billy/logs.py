@@ -17,6 +17,8 @@ from billy.web import naming
 from core.cards import contains_card_number
 
 CALLBACK = re.compile(r"(/callbacks/)[^/\s\"'?]+")
+# Keys of callbacks and of the API look alike: see core.ids.api_key. None else is as long.
+KEY = re.compile(r"(?<![0-9A-Za-z])[1-9A-HJ-NP-Za-km-z]{43,44}(?![0-9A-Za-z])")
 DIGIT = re.compile(r"\d")
 # What a line may say besides its message: which event, attempt or company it is about.
 ABOUT = ("company", "event", "attempt")
@@ -70,7 +72,7 @@ class Json(logging.Formatter):
 
 def told(text: str) -> str:
     """Return text as a log may hold it."""
-    cut = CALLBACK.sub(r"\1…", text)
+    cut = KEY.sub("…", CALLBACK.sub(r"\1…", text))
     # An address may write the digits, or what is between them, with a percent sign.
     is_card = contains_card_number(cut) or ("%" in cut and contains_card_number(unquote_plus(cut)))
     return DIGIT.sub("#", cut) if is_card else cut

@@ -13,12 +13,15 @@ from django.db.models import Max
 
 from audit.chain import Fact
 from audit.record import heads, record
+from core import check
 from core.invalid import Invalid
 from invoices import number, payments
 from invoices.attempts import Held
 from invoices.models import AuditFeed, Transaction
 from invoices.naming import charge_key, transaction_id
 from invoices.states import LIVE
+
+REASON_LIMIT = 500  # It stays in the trail for good, so it is short.
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +84,7 @@ def collect(
 
 def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") -> None:
     """Forgive a draft or an open invoice for good. Raises Invalid while an attempt is under way."""
+    check.text("reason", reason, limit=REASON_LIMIT)
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
         if locked.state not in {"draft", "open"}:

@@ -176,7 +176,7 @@ class Web(Child):
     def __init__(self, log: Path, *, application="billy.wsgi", **changes):
         self.port = free_port()
         self.path = log
-        serving = ("--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread")
+        serving = ("--bind", f"127.0.0.1:{self.port}")
         sizes = ("--workers", WORKERS, "--threads", THREADS, "--access-logfile", "-")
         self._given = {
             "SECRET_KEY": settings.SECRET_KEY,

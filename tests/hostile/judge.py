@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 
 from django.db import connection
 
@@ -26,6 +27,14 @@ class Verdict:
     counts: dict[str, Counter[int]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    routes: set[str] = field(default_factory=set)
+
+    def add(self, shot, reply, found):
+        """Count one reply, and note what is wrong with it."""
+        self.counts.setdefault(shot.kind, Counter())[reply.status] += 1
+        self.seconds.append(reply.seconds)
+        self.routes.add(shot.route)
+        self.complaints += found
 
     @property
     def p99(self):
@@ -46,15 +55,25 @@ class Verdict:
 
 def judged(shots, *, world, web):
     """Fire all shots at the web processes and return the verdict."""
-    verdict = Verdict()
+    verdict, lock, supply = Verdict(), Lock(), iter(shots)
     hidden = world.secrets()
     before = hashes()
-    with ThreadPoolExecutor(ATTACKERS) as attackers:
-        for shot, reply in attackers.map(lambda shot: (shot, send(web.port, shot.raw)), shots):
-            verdict.counts.setdefault(shot.kind, Counter())[reply.status] += 1
-            verdict.seconds.append(reply.seconds)
+
+    def attack():
+        while True:
+            with lock:
+                shot = next(supply, None)
+            if shot is None:
+                return
+            reply = send(web.port, shot.raw)
             unseen = hidden if shot.is_staff else hidden | world.not_ours()
-            verdict.complaints += complaints_of(shot, reply, unseen)
+            found = complaints_of(shot, reply, unseen)
+            with lock:
+                verdict.add(shot, reply, found)
+
+    with ThreadPoolExecutor(ATTACKERS) as attackers:
+        for each in [attackers.submit(attack) for _ in range(ATTACKERS)]:
+            each.result()
     verdict.complaints += _aftermath(before, hidden, web=web)
     if verdict.p99 > LONGEST_P99_SECONDS:
         verdict.complaints.append(f"one in a hundred waits {verdict.p99:.1f} s and longer")
