@@ -49,7 +49,7 @@ def rotate(*, dry_run: bool = False) -> Iterator[Rotation]:
 def columns() -> list[tuple[str, str, str]]:
     """Return table, primary key and column of every secret."""
     return [
-        (model._meta.db_table, str(model._meta.pk.column), field.column)
+        (model._meta.db_table, str(model._meta.pk.column), str(field.column))
         for model in apps.get_models()
         for field in model._meta.concrete_fields
         if isinstance(field, SecretField)

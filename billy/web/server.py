@@ -42,10 +42,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # The same.
 
 
 def hushed(error: ParseException) -> ParseException:
-    """Return the same error, which says what kind it is and no more."""
+    """Let an error say what kind it is and no more; returns it."""
     kind = type(error)
     words = f"this request cannot be read ({kind.__name__})"
-    quiet = type(kind.__name__, (kind,), {"__str__": lambda _: words})
-    made: ParseException = quiet.__new__(quiet)
-    made.__dict__.update(error.__dict__)
-    return made
+    error.__class__ = type(kind.__name__, (kind,), {"__str__": lambda _: words})
+    return error

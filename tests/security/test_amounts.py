@@ -15,7 +15,7 @@ from tasks.pricing import Line
 pytestmark = pytest.mark.django_db
 
 # Some of them would be taken by int(), some by json, some by PostgreSQL.
-NO_AMOUNTS = [
+NO_AMOUNTS: list[object] = [
     *(
         1.0,
         7.5,
