@@ -17,5 +17,5 @@ RUN install -d -o billy -g billy var
 USER billy
 
 EXPOSE 8000
-CMD ["gunicorn", "billy.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
+CMD ["gunicorn", "billy.wsgi", "--bind", "0.0.0.0:8000", \
      "--workers", "2", "--threads", "8", "--timeout", "60", "--access-logfile", "-"]

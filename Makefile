@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash services lint types house fmt migrations lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile services lint types house fmt migrations lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ stories:  ## Months of billing through the doors
 
 crash:  ## A fault at every boundary
 	$(PYTHON) manage.py test -m crash
+
+hostile:  ## 10,000 hostile requests at every route of real web processes
+	HOSTILE_REQUESTS=10000 $(PYTHON) manage.py test -n 0 -m hostile tests/hostile
 
 services:  ## The tests with real Celery workers, on a Redis of their own
 	PYTHON=$(PYTHON) .ci/services

@@ -22,6 +22,7 @@ from core.invalid import Invalid
 SCOPES = ("read", "write", "money", "admin")
 NAME_LIMIT = 128
 EXTERNAL_LIMIT = 128
+URL_LIMIT = 200  # Of the processor's address, and far more than any key of it has.
 EXTERNAL_ONCE = "billy_accounts_company_external_id_key"  # PostgreSQL's own name for it.
 
 
@@ -75,6 +76,8 @@ class Company(models.Model):
             check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
         if not set(processor) <= {"processor_url", "processor_key"}:
             raise Invalid(dict.fromkeys(processor, "is not a term of a company"))
+        for term, value in processor.items():
+            check.text(term, value, limit=URL_LIMIT)
         company = cls(
             pk=uuid7(now=now),
             external_id=external_id or None,
@@ -92,6 +95,15 @@ class Company(models.Model):
             company.save(force_insert=True)
             fact = company.fact("company.created", {"name": name}, dedupe="company.created")
             record([fact], heads=heads, now=now)
+        return company
+
+    @classmethod
+    def meant(cls, company: object, *, now: datetime) -> Company:
+        """Return the company that a caller named, or the default one for None; raises Invalid."""
+        if company is None:
+            return cls.default(now=now)
+        if not isinstance(company, cls):
+            raise Invalid(company="must be a company")
         return company
 
     @classmethod
@@ -211,7 +223,7 @@ class Customer(models.Model):
     ) -> Customer:
         """Make a customer, with its trail and its first event; raises Invalid."""
         now = now or database_now()
-        company = company or Company.default(now=now)
+        company = Company.meant(company, now=now)
         customer = cls.drafted(
             name=name,
             email=email,

@@ -44,10 +44,27 @@ class SecretField(_Text):
             raise UnreadableSecret(UnreadableSecret.__doc__) from None
 
 
+def renewed(stored: str) -> str:
+    """Return a stored secret as the first key would have written it; itself where it has.
+
+    Raises UnreadableSecret.
+    """
+    token = stored.removeprefix(PREFIX).encode()
+    try:
+        Fernet(settings.BILLY_ENCRYPTION_KEYS[0]).decrypt(token)
+    except InvalidToken:
+        try:
+            return PREFIX + _box().rotate(token).decode()
+        except InvalidToken:
+            raise UnreadableSecret(UnreadableSecret.__doc__) from None
+    return stored
+
+
 def fingerprints(secret: str) -> list[str]:
     """Return what a secret may be stored as, under each live pepper, the one in use first."""
+    said = secret.encode("utf-8", "surrogatepass")  # Whatever was said opens nothing, or its door.
     return [
-        hmac.new(pepper.encode(), secret.encode(), hashlib.sha256).hexdigest()
+        hmac.new(pepper.encode(), said, hashlib.sha256).hexdigest()
         for pepper in settings.BILLY_API_KEY_PEPPERS.values()
     ]
 

@@ -79,6 +79,7 @@ PLAIN_NAMES: Final = frozenset(
         "REDIS_URL",
         "CELERY_BROKER_URL",
         "LOG_LEVEL",
+        "LOG_FORMAT",
         "TIME_ZONE",
     )
 )
@@ -248,6 +249,12 @@ def check_between(name: str, value: float, *, low: float, high: float) -> None:
     """Refuse a number outside its range."""
     if not low <= value <= high:
         raise ImproperlyConfigured(f"{name} must be from {low:g} to {high:g}, not {value:g}")
+
+
+def check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not on the list."""
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}")
 
 
 def check_hosts(hosts: list[str], *, debug: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from accounts import open as opening
 from accounts.clock import database_now
-from accounts.models import FundingInstrument
+from accounts.models import Customer, FundingInstrument
 from core.invalid import Invalid
 from schedulers import limits, usage
 from schedulers.models import Scheduler, Usage
@@ -18,7 +18,6 @@ from schedulers.subscribe import subscribe as _subscribe
 from schedulers.usage import Used
 
 if TYPE_CHECKING:
-    from accounts.models import Customer
     from plans.models import Plan
 
 
@@ -41,6 +40,8 @@ def subscribe(
     unknown = set(terms) - TERMS
     if unknown:
         raise Invalid(dict.fromkeys(sorted(unknown), "is not a term of a subscription"))
+    if not isinstance(customer, Customer):
+        raise Invalid(customer="must be a customer of the plan's company")
     wanted = Subscription(plan=plan, customer=customer, **terms)
     if isinstance(funding_instrument, str):
         # All else is checked before the processor hears of it.
@@ -65,6 +66,8 @@ def record_usage(
     `quantity` is whole, a Decimal or plain text of digits, from 0 to below 10^14, with at most six
     decimals.
     """
+    if not isinstance(scheduler, Scheduler):
+        raise Invalid(scheduler="must be a subscription, as `subscribe` returns it")
     used = Used(metric=metric, quantity=quantity, at=at, external_id=external_id)
     return usage.record(scheduler, used, now=now or database_now())
 

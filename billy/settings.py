@@ -54,7 +54,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if env.bool("BILLY_BEHIND_PROXY", default=False):
+BILLY_BEHIND_PROXY = env.bool("BILLY_BEHIND_PROXY", default=False)
+if BILLY_BEHIND_PROXY:
     # Only behind a proxy that sets this header itself: anyone else could claim to use TLS.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # No request of ours is nearly as long.
@@ -80,6 +81,8 @@ INSTALLED_APPS = [
     *env.list("BILLY_APPS", default=[]),
 ]
 MIDDLEWARE = [
+    "billy.web.naming.RequestName",
+    "billy.web.addresses.NoCardNumbers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -139,15 +142,22 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 FORMAT_MODULE_PATH = ["billy.formats"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="WARNING").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+environment.check_one_of("LOG_FORMAT", LOG_FORMAT, ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {"()": "billy.logs.Line"},
+        "json": {"()": "billy.logs.Json"},
     },
     "filters": {"secrets": {"()": "billy.logs.WithoutSecrets"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["secrets"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Django's own handlers are replaced: one line, one place.
@@ -196,8 +206,12 @@ BILLY_PENDING_LOOK_SECONDS = env.int("BILLY_PENDING_LOOK_SECONDS", default=3600)
 BILLY_FENCE = env.bool("BILLY_FENCE", default=True)
 BILLY_FENCE_FILE = env.str("BILLY_FENCE_FILE", default=str(VAR / "fence.json") if LOCAL else "")
 BILLY_CLOCK_SKEW_SECONDS = env.float("BILLY_CLOCK_SKEW_SECONDS", default=60.0)
+BILLY_CALLBACKS_PER_SECOND = env.float("BILLY_CALLBACKS_PER_SECOND", default=100.0)
+BILLY_CALLBACKS_AT_ONCE = env.int("BILLY_CALLBACKS_AT_ONCE", default=1000)
 
 for _name, _value, _low, _high in (
+    ("BILLY_CALLBACKS_PER_SECOND", BILLY_CALLBACKS_PER_SECOND, 0.1, 100_000),
+    ("BILLY_CALLBACKS_AT_ONCE", BILLY_CALLBACKS_AT_ONCE, 1, 1_000_000),
     ("BILLY_PENDING_LOOK_SECONDS", BILLY_PENDING_LOOK_SECONDS, 1, 86_400),
     ("BILLY_CLOCK_SKEW_SECONDS", BILLY_CLOCK_SKEW_SECONDS, 1, 86_400),
     ("BILLY_TICK_SECONDS", BILLY_TICK_SECONDS, 0.05, 3600),

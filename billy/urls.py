@@ -15,3 +15,8 @@ urlpatterns = [
     # With and without a slash at the end: a redirect would turn a POST into a GET.
     re_path(r"^v1/companies/(?P<guid>[^/]+)/callbacks/(?P<key>[^/]+)/?$", Callback.as_view()),
 ]
+
+handler400 = "billy.web.errors.bad_request"
+handler403 = "billy.web.errors.forbidden"
+handler404 = "billy.web.errors.not_found"
+handler500 = "billy.web.errors.failed"

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHORTEST: Final = 13
 LONGEST: Final = 19
@@ -22,6 +27,14 @@ _SHORTEST_GROUP: Final = 3
 
 _GROUP: Final = re.compile(r"[0-9]+")
 _BETWEEN: Final = re.compile(r"[\s.-]{1,3}")
+# People who hide a number write anything between its groups. Then the groups must be a card's, or
+# every list of numbers would be one.
+_ANYTHING: Final = re.compile(r"[\W_]{1,2}|[\s.-]{1,3}")
+_FOUR: Final = 4
+_DOUBLED: Final = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
+_LONGEST_FIRST: Final = 6
+_LONGEST_LAST: Final = 7  # Nineteen digits, less three times four.
+_FIRST_OF_AMEX: Final = [4, 6]
 
 # Both may consist of digits alone, and neither is a card number.
 _UUID: Final = re.compile(
@@ -35,15 +48,18 @@ _DASHES: Final = frozenset({"Pd", "Sm"})  # A minus sign stands for a dash as we
 def contains_card_number(text: str) -> bool:
     """Say whether `text` holds 13 to 19 digits that pass the Luhn check and may be a card's.
 
-    The digits may stand in groups with blanks, dashes or dots between, in any script. Digits that
-    touch a letter are part of a name (a guid, an idempotency key) and are passed over, as are
-    UUIDs and ISO 8601 dates. No card number begins with 0.
+    The digits may be of any script. They may stand in groups with blanks, dashes or dots between,
+    and with any one or two signs between if the groups are those of a card. Digits that touch a
+    letter are part of a name (a guid, an idempotency key) and are passed over, as are UUIDs and
+    ISO 8601 dates. No card number begins with 0.
     """
     plain = text if text.isascii() else _normalised(text)
     if len(plain) < SHORTEST:
         return False
     plain = _DATE.sub("#", _UUID.sub("#", plain))
-    return any(_holds_card(groups) for groups in _runs(plain))
+    return any(_holds_card(groups, _is_grouped) for groups in _runs(plain, _BETWEEN)) or any(
+        _holds_card(groups, _is_written) for groups in _runs(plain, _ANYTHING)
+    )
 
 
 def _normalised(text: str) -> str:
@@ -61,7 +77,7 @@ def _plain(character: str) -> str:
     return character if digit is None else str(digit)
 
 
-def _runs(text: str) -> list[list[str]]:
+def _runs(text: str, between: re.Pattern[str]) -> list[list[str]]:
     """Return the groups of digits that stand together, none of which touches a letter."""
     runs: list[list[str]] = []
     end_of_last = -1
@@ -69,7 +85,7 @@ def _runs(text: str) -> list[list[str]]:
         start, end = match.span()
         if text[start - 1 : start].isalpha() or text[end : end + 1].isalpha():
             continue
-        if end_of_last >= 0 and _BETWEEN.fullmatch(text, end_of_last, start):
+        if end_of_last >= 0 and between.fullmatch(text, end_of_last, start):
             runs[-1].append(match[0])
         else:
             runs.append([match[0]])
@@ -77,37 +93,48 @@ def _runs(text: str) -> list[list[str]]:
     return runs
 
 
-def _holds_card(groups: list[str]) -> bool:
+def _holds_card(groups: list[str], is_grouped: Callable[[list[int]], bool]) -> bool:
     """Look at every row of neighbouring groups that is as long as a card number."""
-    for start in range(len(groups)):
-        digits = ""
-        for end in range(start, len(groups)):
-            digits += groups[end]
-            if len(digits) > LONGEST:
-                break
+    sizes = [len(group) for group in groups]
+    ends = list(accumulate(sizes, initial=0))
+    digits = "".join(groups)
+    for start, begins in enumerate(ends[:-1]):
+        # As few as may be long enough, then one more each time until it is too long.
+        for end in range(
+            bisect_left(ends, begins + SHORTEST), bisect_right(ends, begins + LONGEST)
+        ):
             if (
-                len(digits) >= SHORTEST
-                and _is_grouped(groups[start : end + 1])
-                and _is_card(digits)
+                _is_luhn(digits[begins : ends[end]])
+                and is_grouped(sizes[start:end])
+                and _is_card(digits[begins : ends[end]], first=sizes[start])
             ):
                 return True
     return False
 
 
-def _is_grouped(groups: list[str]) -> bool:
+def _is_grouped(sizes: list[int]) -> bool:
     """Say whether people group a card number like this: digit by digit, or by three and more."""
-    sizes = [len(group) for group in groups]
     return min(sizes[:-1], default=_SHORTEST_GROUP) >= _SHORTEST_GROUP or max(sizes) == 1
 
 
-def _is_card(digits: str) -> bool:
-    if digits[0] == "0":
-        return False
-    if digits[0] == "1" and len(digits) != _AIR_TRAVEL_LENGTH:
-        return False
-    return _is_luhn(digits)
+def _is_written(sizes: list[int]) -> bool:
+    """Say whether a card shows its number like this: in fours, or as 4-6-5; or digit by digit."""
+    if max(sizes) == 1:
+        return True
+    if sizes[:2] == _FIRST_OF_AMEX:
+        return len(sizes) == len(_FIRST_OF_AMEX) + 1
+    return set(sizes[:-1]) <= {_FOUR} and (len(sizes) == 1 or sizes[-1] <= _LONGEST_LAST)
+
+
+def _is_card(digits: str, *, first: int) -> bool:
+    """Say whether some network's numbers look so; `first` is the size of the first group."""
+    if digits[0] == "1":
+        # A long first group with more behind it is an instant with fractions of a second.
+        is_written = first <= _LONGEST_FIRST or first == _AIR_TRAVEL_LENGTH
+        return len(digits) == _AIR_TRAVEL_LENGTH and is_written
+    return digits[0] != "0"
 
 
 def _is_luhn(digits: str) -> bool:
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
+    total = sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))
+    return total % 10 == 0

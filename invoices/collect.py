@@ -14,12 +14,15 @@ from django.db.models import Max
 from accounts import fence
 from audit.chain import Fact
 from audit.record import heads, record
+from core import check
 from core.invalid import Invalid
 from invoices import number, payments
 from invoices.attempts import Held
 from invoices.models import AuditFeed, Transaction
 from invoices.naming import charge_key, transaction_id
 from invoices.states import LIVE
+
+REASON_LIMIT = 500  # It stays in the trail for good, so it is short.
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +88,7 @@ def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") 
 
     That of a scheduler is forgiven by `schedulers.close.waive`, which lets the scheduler go on.
     """
+    check.text("reason", reason, limit=REASON_LIMIT)
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
         if locked.state not in {"draft", "open"}:

@@ -17,7 +17,7 @@ from core.periods import Period
 from invoices import opening, payments
 from invoices.naming import feed_id
 from invoices.opening import NewFeed
-from tasks.pricing import LINE_LIMIT, Line
+from tasks.pricing import LINE_LIMIT, Line, check_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +113,12 @@ def _check_lines(lines: Sequence[Line], *, currency: str) -> None:
         raise Invalid(lines=f"must be from 1 to {LINE_LIMIT}")
     if any(line.amount.currency != currency for line in lines):
         raise Invalid(currency=f"must be the company's, {currency}")
+    for position, line in enumerate(lines):
+        try:
+            check_words(line)
+        except Invalid as problem:
+            told = {f"lines[{position}].{name}": words for name, words in problem.errors.items()}
+            raise type(problem)(told) from None
     if sum(line.amount.amount for line in lines) < 0:
         raise Invalid(amount="the lines must not add up to less than nothing")
 

@@ -87,7 +87,7 @@ class Plan(models.Model):
         Raises Invalid that names every field that is not sound.
         """
         now = now or database_now()
-        company = company or Company.default(now=now)
+        company = Company.meant(company, now=now)
         if external_id is not None:
             check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
         given = terms | {"trial_period": trial_period}

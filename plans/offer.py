@@ -144,7 +144,10 @@ def _amount(value: object, task: object) -> None:
 
 def _rule(value: object) -> str:
     rule = check.text("rule", value, limit=RULE_LIMIT)
-    Recurrence.parse(rule)
+    try:
+        Recurrence.parse(rule)
+    except Invalid as problem:  # It names a part of the rule.
+        raise Invalid(rule=str(problem)) from None
     return rule
 
 

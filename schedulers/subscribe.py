@@ -28,6 +28,8 @@ from tasks import kinds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What a timer calls things, and what the caller said that they come from.
+ASKED_AS = {"anchor_at": "started_at", "occurrence": "started_at"}
 CATCH_UPS = ("auto", "each", "collapse", "latest", "hold")
 WITHOUT_INSTRUMENT = ("pause", "cancel", "invoice")
 
@@ -68,6 +70,14 @@ def subscribe(wanted: Subscription, *, now: datetime) -> Scheduler:
 
 def drafted(wanted: Subscription, *, now: datetime) -> Scheduler:
     """Return the scheduler of a subscription, checked and not yet written; raises Invalid."""
+    try:
+        return _drafted(wanted, now=now)
+    except Invalid as problem:
+        told = {ASKED_AS.get(name, name): words for name, words in problem.errors.items()}
+        raise type(problem)(told) from None
+
+
+def _drafted(wanted: Subscription, *, now: datetime) -> Scheduler:
     _check_people(wanted)
     values = _checked(wanted)
     plan, company = wanted.plan, wanted.plan.company
@@ -175,7 +185,7 @@ def _checked(wanted: Subscription) -> dict[str, Any]:
     if wanted.statement_text:
         check.statement_text("statement_text", wanted.statement_text)
     if wanted.retry_policy:
-        Policy.parse(wanted.retry_policy)
+        _check_retry_policy(wanted.retry_policy)
     return {
         "amount": amount,
         "params": plan.params | params_checked(wanted.params),
@@ -189,6 +199,13 @@ def _checked(wanted: Subscription) -> dict[str, Any]:
         "retry_policy": wanted.retry_policy,
         "follow_ups": follow_ups.checked(wanted.follow_ups, company=plan.company),
     }
+
+
+def _check_retry_policy(value: object) -> None:
+    try:
+        Policy.parse(value)
+    except Invalid as problem:
+        raise Invalid(retry_policy=str(problem)) from None
 
 
 def _zone(wanted: Subscription, company: Company) -> str:

@@ -148,13 +148,18 @@ def _checked_line(name: str, line: object, *, currency: str) -> Line:
         message = f"task {name}: priced in {line.amount.currency}; {currency} is needed"
         raise PricingFailed(message)
     try:
-        check.text("description", line.description, limit=DESCRIPTION_LIMIT)
-        for field_name, value in line.inputs.items():
-            _check_input(field_name, value)
+        check_words(line)
     except Invalid as invalid:
         message = f"task {name}: a line's {invalid}"
         raise PricingFailed(message) from invalid
     return line
+
+
+def check_words(line: Line) -> None:
+    """Check what a line says besides its amount; raises Invalid."""
+    check.text("description", line.description, limit=DESCRIPTION_LIMIT)
+    for name, value in line.inputs.items():
+        _check_input(name, value)
 
 
 def _check_input(name: object, value: object) -> None:

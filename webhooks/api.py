@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.http import JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -14,13 +17,17 @@ from accounts.clock import database_now
 from core.invalid import Invalid
 from schedulers import limits
 from webhooks import receive
+from webhooks.buckets import Buckets
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from accounts.models import Company
+
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 256 * 1024
+NETWORK_BITS = 64  # An IPv6 host has as many addresses as it likes below these.
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -30,7 +37,13 @@ class Callback(View):
     http_method_names = ("post",)
 
     def post(self, request: HttpRequest, guid: str, key: str) -> JsonResponse:
-        """Answer `{"code": "ok" | "ignore"}`, 404 for a wrong address, 400 for no event."""
+        """Answer `{"code": "ok" | "ignore"}`, 404 for a wrong address, 400 for no event.
+
+        Whoever calls too often is answered 429 before anything is read or asked for.
+        """
+        wait_seconds = buckets("address").wait_seconds(source_of(request))
+        if wait_seconds:
+            return _slower(wait_seconds)
         try:
             raw = _body(request)
         except OSError:
@@ -38,23 +51,63 @@ class Callback(View):
         if len(raw) > LARGEST_BODY:
             return _error(413, "PayloadTooLarge", f"body: at most {LARGEST_BODY} bytes are taken")
         try:
-            code = receive.receive(
-                company_guid=guid,
-                key=key,
-                raw=raw,
-                processor=limits.processor(),
-                now=database_now(),
-                limits=limits.from_settings(),
-            )
+            company = receive.company_at(guid, key)
         except receive.NoSuchAddress:
             return _error(404, "NotFound", "there is nothing at this address")
-        except Invalid as invalid:
-            return _error(400, "InvalidCallbackPayload", str(invalid))
-        return JsonResponse({"code": code})
+        # Only now: nobody else can use up what a company may send.
+        wait_seconds = buckets("company").wait_seconds(company.pk)
+        return _slower(wait_seconds) if wait_seconds else _taken(company, raw)
 
     def http_method_not_allowed(self, *_: object, **__: object) -> JsonResponse:
         """Answer 404, as the original did."""
         return _error(404, "NotFound", "there is nothing at this address")
+
+
+@cache
+def buckets(kind: str) -> Buckets:
+    """Return the buckets of this process, one for each address or for each company."""
+    del kind
+    return Buckets(
+        per_second=settings.BILLY_CALLBACKS_PER_SECOND, at_once=settings.BILLY_CALLBACKS_AT_ONCE
+    )
+
+
+def source_of(request: HttpRequest) -> str:
+    """Return whom a request comes from: an IPv4 address, or an IPv6 network.
+
+    Behind a proxy that is trusted, it is what the proxy saw: the last entry, which it wrote itself.
+    """
+    seen = str(request.META.get("REMOTE_ADDR", ""))
+    if settings.BILLY_BEHIND_PROXY:
+        seen = request.headers.get("X-Forwarded-For", seen).rpartition(",")[2].strip()
+    try:
+        address = ip_address(seen)
+    except ValueError:
+        return ""  # A socket of this machine has no address; all of them count as one.
+    packed = address.packed if address.version == 4 else address.packed[: NETWORK_BITS // 8]  # noqa: PLR2004
+    return packed.hex()
+
+
+def _taken(company: Company, raw: bytes) -> JsonResponse:
+    try:
+        code = receive.receive(
+            company,
+            raw=raw,
+            processor=limits.processor(),
+            now=database_now(),
+            limits=limits.from_settings(),
+        )
+    except Invalid as invalid:
+        return _error(400, "InvalidCallbackPayload", str(invalid))
+    except receive.Crowded:
+        return _slower(receive.CROWDED_SECONDS)
+    return JsonResponse({"code": code})
+
+
+def _slower(wait_seconds: int) -> JsonResponse:
+    answer = _error(429, "TooManyRequests", f"try again in {wait_seconds} seconds")
+    answer.headers["Retry-After"] = str(wait_seconds)
+    return answer
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -32,6 +32,11 @@ class Inbound(models.Model):
                 fields=["received_at"],
                 condition=models.Q(done_at__isnull=True),
             ),
+            models.Index(
+                name="inbound_unknown",
+                fields=["company", "id"],
+                condition=models.Q(result="unknown"),
+            ),
         )
 
     def __str__(self) -> str:

@@ -157,8 +157,7 @@ class Year:
         guid, _, key = letter.path.strip("/").removeprefix("v1/companies/").partition("/callbacks/")
         before = Transaction.objects.get(processor_uri=letter.about).state
         receive.receive(
-            company_guid=guid,
-            key=key,
+            receive.company_at(guid, key),
             raw=letter.body,
             processor=self.processor,
             now=self.now,

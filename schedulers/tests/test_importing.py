@@ -206,8 +206,8 @@ PREFIXES = {
     10: "currency: is USD in the plan of this name",
     11: "frequency: is monthly in the plan of this name",
     12: "direction: is debit in the plan of this name",
-    13: "anchor_at",
-    14: "occurrence",
+    13: "started_at",
+    14: "started_at",
 }
 
 

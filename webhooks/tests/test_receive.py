@@ -21,8 +21,7 @@ from webhooks.models import Inbound
 
 def tell(shop, event_id, *, key=None, now=None, **more):
     return receive.receive(
-        company_guid=shop.company.guid,
-        key=shop.company.callback_key if key is None else key,
+        receive.company_at(shop.company.guid, shop.company.callback_key if key is None else key),
         raw=json.dumps({"id": event_id, **more}).encode(),
         processor=shop.memory,
         now=now or shop.now,

@@ -1,0 +1,1 @@
+"""The rules of docs/security.md, one file for each group of them."""
