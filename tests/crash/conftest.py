@@ -1,0 +1,51 @@
+"""The database and the doors of the enumerator, swapped at their edges."""
+
+import pytest
+from django.db import connections
+
+from conftest import change
+from tests.crash import bell
+from tests.crash.edge import Edge
+from tests.crash.scenarios import POISON
+from tests.crash.stage import Stage
+
+
+@pytest.fixture
+def machine(database, settings):
+    """A database whose connections number what they do, and a processor that does so too."""
+    before = connections.settings["default"]["ENGINE"]
+    use_engine("tests.crash.backend")
+    settings.BILLY_PROCESSOR = "tests.crash.edge:door"
+    settings.BILLY_CALLS_AT_ONCE = 1
+    change(
+        "CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'poisoned'; END $$"
+    )
+    change(
+        "CREATE TRIGGER poison BEFORE INSERT ON billy_invoices_auditfeed FOR EACH ROW"
+        f" WHEN (NEW.terms ->> 'description' = '{POISON}') EXECUTE FUNCTION refuse_poison()"
+    )
+    with bell.watched():
+        yield
+    use_engine(before)
+
+
+def use_engine(name):
+    """Let this thread connect anew, through another backend."""
+    connections["default"].close()
+    connections.settings["default"]["ENGINE"] = name
+    connections["default"] = connections.create_connection("default")
+
+
+@pytest.fixture
+def stage(machine):
+    """Set stages, as `stage(hide_keys=True)`; each is closed with its test."""
+    stages = []
+
+    def set_stage(*, hide_keys=False, **options):
+        stages.append(Stage(edge=options.pop("edge", None) or Edge(hide_keys=hide_keys), **options))
+        return stages[-1]
+
+    yield set_stage
+    for each in stages:
+        each.close()
