@@ -36,7 +36,7 @@ class Point:
     name: str = ""
 
     def __str__(self):
-        return f"{self.number}{self.side}" + (f" ({self.name})" if self.name else "")
+        return f"{self.number}{self.side}"
 
 
 class Watch:

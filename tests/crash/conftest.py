@@ -1,13 +1,17 @@
 """The database and the doors of the enumerator, swapped at their edges."""
 
+from contextlib import ExitStack, closing
+
 import pytest
 from django.db import connections
 
+from billy.tests.processes import Sandbox
 from conftest import change
 from tests.crash import bell
 from tests.crash.edge import Edge
 from tests.crash.scenarios import POISON
 from tests.crash.stage import Stage
+from tests.crash.wire import Wire
 
 
 @pytest.fixture
@@ -38,14 +42,16 @@ def use_engine(name):
 
 
 @pytest.fixture
-def stage(machine):
-    """Set stages, as `stage(hide_keys=True)`; each is closed with its test."""
-    stages = []
+def stage(machine, tmp_path):
+    """Set stages, as `stage("memory")` or `stage(edge)`; each is closed with its test."""
+    with ExitStack() as open_ones:
 
-    def set_stage(*, hide_keys=False, **options):
-        stages.append(Stage(edge=options.pop("edge", None) or Edge(hide_keys=hide_keys), **options))
-        return stages[-1]
+        def set_stage(edge, **options):
+            if edge == "sandbox":
+                url = open_ones.enter_context(Sandbox(tmp_path / "ledger.jsonl")).url
+                edge = Wire(url)
+            elif isinstance(edge, str):
+                edge = Edge(hide_keys=edge == "without keys")
+            return open_ones.enter_context(closing(Stage(edge=edge, **options)))
 
-    yield set_stage
-    for each in stages:
-        each.close()
+        yield set_stage

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
+from itertools import count
 
 from processors.memory import Memory
 from tests.crash import boundaries
+
+PATHS = {"card": "/cards/CC", "bank account": "/bank_accounts/BA"}
+_numbers = count(1)
 
 
 class Edge:
@@ -26,6 +30,8 @@ class Edge:
         """What the new orders of an instrument are answered, in order; then they succeed."""
         self.meanwhile = deque()
         """What happens elsewhere while the next order is being answered, once each."""
+        self.account = self.memory.open_account(url="memory:")
+        self._first_object = 0
         self._wire = []
         self._lock = threading.Lock()
 
@@ -63,6 +69,19 @@ class Edge:
 
     # -- what the stage arranges ----------------------------------------------------------------
 
+    def uri(self, kind):
+        """Return a new instrument: this processor takes any uri for a good one."""
+        return f"{PATHS[kind]}{next(_numbers):020d}"
+
+    def begin(self):
+        """Begin a new run: what was done before is not its own."""
+        self._first_object = len(self.memory.ledger)
+
+    def ledger(self, instruments):
+        """Return what was done for this run, as the processor says it: nobody else is at it."""
+        del instruments
+        return self.memory.ledger[self._first_object :]
+
     def deliver(self):
         """Let what is still on the wire arrive: nobody hears the answers."""
         with self._lock:
@@ -70,11 +89,17 @@ class Edge:
         for request in late:
             _answered(request)
 
+    def hang_up(self):
+        """No process keeps a connection here."""
+
     def clear(self):
         """Forget what was arranged and did not happen."""
         self.meanwhile.clear()
         self.answers.clear()
         self._wire.clear()
+
+    def close(self):
+        """There is nothing to let go of."""
 
     def _call(self, what, request, *, interrupted=False):
         process = boundaries.current()
@@ -118,4 +143,4 @@ def door():
     return EDGES[-1]
 
 
-EDGES = []
+EDGES: list[object] = []

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 
 from audit.chain import Fact, digest
 from audit.models import AuditEvent, AuditTrail
+from invoices.models import AuditFeed, NumberSeries
 from invoices.states import LIVE
 from processors.base import Status
 from schedulers.models import Scheduler
@@ -30,6 +31,7 @@ class Books:
         self.ledger = run.ledger
         self.feeds = list(run.feeds())
         self.attempts = list(run.attempts().order_by("feed_id", "kind", "attempt"))
+        self.customers = run.customers
         customers = [each.pk for each in run.customers]
         self.schedulers = list(Scheduler.objects.filter(customer__in=customers))
         trails = [*customers, *(each.pk for each in self.schedulers)]
@@ -40,10 +42,26 @@ class Books:
             self.of_feed[each.feed_id].append(each)
 
 
-def problems(run):
+def problems(books):
     """Return all that is wrong with a run that came to rest."""
-    books = Books(run)
     return [problem for look in LOOKS for problem in look(books)]
+
+
+def problems_at_the_end(stage):
+    """Return what is wrong with a whole stage once all of its runs are over.
+
+    What looks at everything at once belongs here: `verify` in full depth, for one.
+    """
+    return [*numbers(stage.company)]
+
+
+def numbers(company):
+    """Invoice numbers have no gap, in each series, and the counter is the last one given."""
+    for series in NumberSeries.objects.filter(company=company):
+        given = AuditFeed.objects.filter(company=company, series=series.series)
+        found = sorted(given.values_list("number", flat=True))
+        if found != [*range(1, series.last + 1)]:
+            yield f"{series} were given, and there are {len(found)} of them, up to {found[-1:]}"
 
 
 def once_or_a_reason(books):
@@ -155,9 +173,7 @@ def _counted(attempts):
         each.amount for each in attempts if each.kind in CHARGES and each.state == "returned"
     )
     refunded = sum(
-        each.amount
-        for each in attempts
-        if each.kind not in CHARGES and each.state == "succeeded"
+        each.amount for each in attempts if each.kind not in CHARGES and each.state == "succeeded"
     )
     return live, captured, returned, refunded
 
@@ -177,8 +193,8 @@ def _sums_there(books):
         yield f"money: {dict(+ours)} here, {dict(+theirs)} there"
 
 
-def events(books):
-    """Every chain is whole, its head is its last event, and every attempt has its events."""
+def chains(books):
+    """Every chain is whole, without a gap, and its head is its last event."""
     heads = {}
     for each in books.events:
         seq, prev = heads.get(each.trail_id, (0, b""))
@@ -189,13 +205,16 @@ def events(books):
     for trail in books.trails:
         if (trail.head_seq, bytes(trail.head_hash)) != heads.get(trail.pk, (0, b"")):
             yield f"the head of {trail} is not its last event"
+
+
+def events(books):
+    """Every attempt and every feed has the events that say how it stands."""
     told = {(each.transaction_id, each.kind.partition(".")[2]) for each in books.events}
     for each in books.attempts:
         if each.state != "queued" and (each.pk, each.state) not in told:
             yield f"{each} is {each.state}, and no event says so"
-    for feed in books.feeds:
-        if not any(each.feed_id == feed.pk for each in books.events):
-            yield f"{_named(feed)} has no events"
+    feeds = {each.feed_id for each in books.events}
+    yield from (f"{_named(feed)} has no events" for feed in books.feeds if feed.pk not in feeds)
 
 
 def _fact(event):
@@ -215,7 +234,7 @@ def _fact(event):
 
 
 def counters(books):
-    """I1 and I2: no occurrence is missing or twice, periods tile, the next one is when it is due."""
+    """I1 and I2: no occurrence is missing or twice, periods tile, the next comes when it is due."""
     for scheduler in books.schedulers:
         mine = [each for each in books.feeds if each.trail_id == scheduler.pk]
         opened = Counter(each.occurrence for each in mine)
@@ -250,4 +269,4 @@ def _named(feed):
     return f"invoice {feed} of occurrence {feed.occurrence}"
 
 
-LOOKS = (once_or_a_reason, keys, attempts, sums, events, counters)
+LOOKS = (once_or_a_reason, keys, attempts, sums, chains, events, counters)

@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from django.db import connections
 
 import processors
+from accounts.enroll import enroll
 from accounts.models import Customer, FundingInstrument
 from billy import passes
-from conftest import change, open_company, subscribe
+from conftest import change, subscribe
 from core.ids import uuid7
 from invoices.models import AuditFeed, Transaction
 from invoices.states import LEASED
@@ -29,20 +30,17 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOZENS = 60  # People are made in sets: one by one they would cost more than the runs.
 MOST_PASSES = 30
 MOST_LOOKS = 8  # More than a processor of class L is asked before a person is.
-WORKER, PERSON = "worker", "person"
-KINDS = {
-    "card": ("/cards/CC", "card", True, False),
-    "bank account": ("/bank_accounts/BA", "bank_account", True, True),
-}
+WORKER, PERSON, ASIDE = "worker", "person", "a person meanwhile"
 
 
 class Stage:
     """Where the runs of one scenario are played; close it."""
 
-    def __init__(self, *, edge=None, tick=passes.one_pass):
-        self.edge = edge or edges.Edge()
+    def __init__(self, *, edge, tick=passes.one_pass, sweep=passes.one_sweep):
+        self.edge = edge
         self.tick = tick
-        self.company = open_company("The stage", now=START)
+        self.sweep = sweep
+        self.company, _ = enroll(name="Stage", account=edge.account, processor=edge, now=START)
         self.processes = {}
         self._offers = {}
         self._people = defaultdict(deque)
@@ -53,6 +51,7 @@ class Stage:
         """Let go of every connection and of the processor."""
         for process in self.processes.values():
             process.close()
+        self.edge.close()
         edges.EDGES.remove(self.edge)
         processors.load.cache_clear()
 
@@ -103,17 +102,15 @@ class Stage:
         return zip(customers, made, strict=True)
 
     def _instrument(self, customer, kind):
-        path, stored, can_debit, can_credit = KINDS[kind]
-        identity = uuid7(now=START)
         return FundingInstrument(
-            id=identity,
+            id=uuid7(now=START),
             company=self.company,
             customer=customer,
-            uri=f"{path}{identity.hex}",
-            kind=stored,
-            label=stored,
-            can_debit=can_debit,
-            can_credit=can_credit,
+            uri=self.edge.uri(kind),
+            kind=kind.replace(" ", "_"),
+            label=kind,
+            can_debit=True,
+            can_credit=kind == "bank account",
             created_at=START,
             updated_at=START,
         )
@@ -121,11 +118,11 @@ class Stage:
     # -- processes ------------------------------------------------------------------------------
 
     @contextmanager
-    def process(self, name, *, aside=False):
+    def process(self, name):
         """Let a process act; one that died before is replaced by a fresh one."""
         if name not in self.processes:
             self.processes[name] = Process(MACHINE)
-        with self.processes[name].running(aside=aside):
+        with self.processes[name].running():
             yield
 
     def bury(self):
@@ -150,10 +147,11 @@ class Run:
         self.watch = MACHINE.watch = Watch(crashes)
         self.now = START
         self.customers = []
+        self.instruments = []
         self.schedulers = []
         self.again = deque()  # What a person whose request died will ask for once more.
         self.recovered_at = 0  # The number of the last boundary of the first recovery.
-        self.first_object = len(self.edge.memory.ledger)
+        self.edge.begin()
 
     # -- the cast -------------------------------------------------------------------------------
 
@@ -165,6 +163,7 @@ class Run:
         """Bring a customer in whose new orders are answered so; returns them and their means."""
         customer, instrument = self.stage.person(kind)
         self.customers.append(customer)
+        self.instruments.append(instrument)
         self.edge.answers[instrument.uri].extend(answers)
         return customer, instrument
 
@@ -238,24 +237,24 @@ class Run:
             self.recovered_at = len(self.watch.names)
 
     def person_acts(self, act):
-        """Let a person act beside the worker, in a process that serves them."""
+        """Let a person act beside the worker, in a thread and a process that serve them."""
+        process = self.stage.processes.setdefault(ASIDE, Process(MACHINE))
         try:
-            with self.stage.process(PERSON, aside=True):
-                try:
-                    act(self)
-                finally:
-                    self.stage.processes[PERSON].close()
+            with process.running(aside=True):
+                act(self)
         except BaseException:
-            if self.stage.processes[PERSON].alive:
+            if process.alive:
                 raise
             self.again.append(act)
+        finally:
+            process.close()
 
     # -- what is looked at ----------------------------------------------------------------------
 
     @property
     def ledger(self):
         """What the processor did for this run, as it says itself."""
-        return self.edge.memory.ledger[self.first_object :]
+        return self.edge.ledger(self.instruments)
 
     def feeds(self):
         return AuditFeed.objects.filter(customer__in=self.customers).order_by("due_at", "id")
@@ -277,6 +276,7 @@ class Step:
 
 def time_passes(run):
     """End every lease, and let every look be due."""
+    run.edge.hang_up()
     change(
         "UPDATE billy_invoices_transaction SET next_look_at = clock_timestamp() - interval '1 s',"
         " lease_until = CASE WHEN lease_until IS NOT NULL"
@@ -287,16 +287,16 @@ def time_passes(run):
 
 
 def finish(run):
-    """Sweep, let come what is still on the wire, and go on until nothing is left to do."""
-    passes.one_sweep(now=run.now)
+    """Sweep, let come what is still on the wire, and go on with what is due."""
+    run.stage.sweep(now=run.now)
     run.edge.deliver()
-    work(run)
+    run.stage.tick(now=run.now)
 
 
 def work(run):
     """Make passes until there is nothing left to do."""
     for _ in range(MOST_PASSES):
-        swept, ticked = passes.one_sweep(now=run.now), run.stage.tick(now=run.now)
+        swept, ticked = run.stage.sweep(now=run.now), run.stage.tick(now=run.now)
         if not (swept.worked or ticked.worked):
             return
     message = "it never comes to rest"

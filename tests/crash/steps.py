@@ -9,9 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-
 from accounts.models import FundingInstrument
-from billy import passes
 from conftest import hasten
 from core.invalid import Invalid
 from core.money import Money
@@ -46,7 +44,7 @@ def sweeps():
     """Let a worker sweep once every look is due."""
 
     def act(run):
-        passes.one_sweep(now=run.now)
+        run.stage.sweep(now=run.now)
 
     return Step(None, lambda _: hasten()), Step(WORKER, act)
 

@@ -7,9 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.crash.boundaries import SIDES, Point
-from tests.crash.invariants import problems
+from tests.crash.invariants import Books, problems, problems_at_the_end
 from tests.crash.stage import Run
 
+AGAIN = (
+    "Again: python3 manage.py test"
+    " tests/crash/test_crash.py::test_a_crash_at_any_boundary_loses_and_doubles_nothing"
+)
 TRIES = 4  # A flush that a slow machine cut in two moves the boundaries after it.
 
 
@@ -46,21 +50,29 @@ class Teller:
         self._told()  # What a process looks up once in its life is looked up here.
         whole = self._told()
         self.account.names = whole.watch.names
-        self.end = outcome(whole)
+        self.end = whole.end
 
-    def singles(self):
-        """Die once at every boundary, on either side of it."""
+    def singles(self, *, only=("",)):
+        """Die once at every boundary (or where its name holds one of these), on either side."""
         for number, name in enumerate(self.account.names, 1):
-            for side in SIDES:
+            for side in SIDES if any(word in name for word in only) else ():
                 self._single(Point(number, side, name))
 
     def _single(self, point):
         for _ in range(TRIES):
             run = self._told(point)
-            if [str(each) for each in run.watch.struck] == [str(point)]:
+            if run.watch.struck == [point]:
                 self.account.covered.add((point.number, point.side))
                 self.recoveries[point] = range(point.number + 1, run.recovered_at + 1)
                 return
+
+    def ends(self):
+        """Look at the whole stage, once everything was told."""
+        self.account.wrong += problems_at_the_end(self.stage)
+
+    def again(self, points):
+        """Tell one run again."""
+        self._told(*points)
 
     def doubles(self, count, *, seed):
         """Die twice so many times: the second time while others recover from the first."""
@@ -77,35 +89,54 @@ class Teller:
     def _told(self, *crashes):
         """Tell it once, and look at everything."""
         run = Run(self.stage, self.scenario, crashes).play()
-        wrong = problems(run)
-        if crashes and not wrong and (end := outcome(run)) != self.end:
+        books = Books(run)
+        wrong = problems(books)
+        run.end = outcome(books)
+        if crashes and not wrong and run.end != self.end:
             odd = self.scenario.ends_well
-            if odd is None or not odd(run):
-                wrong = [f"it ends as {end}, undisturbed as {self.end}"]
+            if odd is None or not odd(books):
+                wrong = [f"it ends as {run.end}, undisturbed as {self.end}"]
         if wrong:
-            struck = ",".join(map(str, run.watch.struck)) or "no crash"
-            self.account.wrong += [f"{self.scenario.name}, {struck}: {each}" for each in wrong]
+            self._note(run, wrong)
         return run
 
+    def _note(self, run, wrong):
+        """Write down what is wrong, where the processes died, and how to see it again."""
+        struck = run.watch.struck
+        places = ", ".join(f"{each} at {each.name}" for each in struck) or "without a crash"
+        points = ",".join(map(str, struck))
+        again = f"{AGAIN}[{self.scenario}] --crash-at {points}" if struck else ""
+        self.account.wrong += [
+            f"{self.scenario.name}, {places}: {each}. {again}".rstrip() for each in wrong
+        ]
 
-def outcome(run):
+
+def outcome(books):
     """Return how a run ended, in values that are the same for the same end."""
-    names = {each.pk: place for place, each in enumerate(run.customers)}
-    feeds = {feed.pk: feed for feed in run.feeds()}
+    names = {each.pk: place for place, each in enumerate(books.customers)}
+    feeds = {feed.pk: feed for feed in books.feeds}
     return {
         "invoices": sorted(
             (names[each.customer_id], str(each.occurrence), each.state, each.total, each.owed)
-            for each in feeds.values()
+            for each in books.feeds
         ),
         "attempts": sorted(
-            (names[feeds[each.feed_id].customer_id], str(feeds[each.feed_id].occurrence))
-            + (each.kind, each.attempt, each.state, each.amount)
-            for each in run.attempts()
+            (
+                names[feeds[each.feed_id].customer_id],
+                str(feeds[each.feed_id].occurrence),
+                each.kind,
+                each.attempt,
+                each.state,
+                each.amount,
+            )
+            for each in books.attempts
         ),
         "ledger": sorted(
-            Counter((str(each.kind), str(each.status), each.amount) for each in run.ledger).items()
+            Counter(
+                (str(each.kind), str(each.status), each.amount) for each in books.ledger
+            ).items()
         ),
         "schedulers": sorted(
-            (names[each.customer_id], each.state, each.occurrence) for each in run.of_all()
+            (names[each.customer_id], each.state, each.occurrence) for each in books.schedulers
         ),
     }

@@ -6,6 +6,7 @@ counted: it changes nothing that another process could see.
 """
 
 import re
+from functools import cache
 
 from psycopg2 import extensions
 
@@ -13,9 +14,11 @@ from billy.embedded.backend import base
 from tests.crash import boundaries
 
 TABLE = re.compile(r'(?:FROM|INTO|UPDATE|JOIN)\s+"?billy_[a-z]+_([a-z]+)"?', re.IGNORECASE)
+AUTOCOMMIT = extensions.connection.autocommit
 LOCK = 0x0B111  # The class of the advisory locks that are held as long as a connection lives.
 
 
+@cache
 def name_of(statement):
     """Name a statement for people: its verb and its first table."""
     text = statement.decode() if isinstance(statement, bytes) else str(statement)
@@ -60,6 +63,16 @@ class Connection(extensions.connection):
     def cursor(self, *arguments, **options):
         return super().cursor(*arguments, **({"cursor_factory": Cursor} | options))
 
+    @property
+    def autocommit(self):
+        return AUTOCOMMIT.__get__(self)
+
+    @autocommit.setter
+    def autocommit(self, value):
+        if self.process is not None:
+            self.process.go_on()  # Nothing is sent, but a dead process does not get this far.
+        AUTOCOMMIT.__set__(self, value)
+
     def commit(self):
         self._ended("COMMIT", super().commit)
 
@@ -80,8 +93,10 @@ class Connection(extensions.connection):
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's connection over one of ours; it belongs to the process that opened it."""
 
+    factory = Connection
+
     def get_connection_params(self):
-        return super().get_connection_params() | {"connection_factory": Connection}
+        return super().get_connection_params() | {"connection_factory": self.factory}
 
     def connect(self):
         process = boundaries.current()
