@@ -82,9 +82,14 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish(session):
+    """Judge the whole, where all scenarios were told."""
+    judge(session, COLLECTED)
+
+
+def judge(session, told):
     """Fail a run of all scenarios that crashed too seldom: it would prove too little."""
-    whole = COLLECTED and len(COLLECTED) == next(iter(COLLECTED.values()))["of"]
-    if whole and not session.config.option.crash_at and singles() < SINGLES:
+    whole = told and len(told) == next(iter(told.values()))["of"]
+    if whole and not session.config.option.crash_at and singles(told) < SINGLES:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -102,8 +107,8 @@ def pytest_terminal_summary(terminalreporter):
         )
     terminalreporter.write_line(
         f"in all {sum(len(each['names']) for each in told)} boundaries of {len(kinds)} kinds,"
-        f" {sum(map(covered, told))} covered; {singles()} single crashes ({SINGLES} are the least"
-        f" of a whole run) and {sum(each['doubles'] for each in told)} double ones;"
+        f" {sum(map(covered, told))} covered; {singles(COLLECTED)} single crashes ({SINGLES} are"
+        f" the least of a whole run) and {sum(each['doubles'] for each in told)} double ones;"
         f" CRASH_SEED={told[0]['seed']}; all are listed in {LIST.relative_to(VAR.parent)}"
     )
     LIST.parent.mkdir(exist_ok=True)
@@ -124,9 +129,9 @@ def covered(told):
     return len(told["names"]) - len(told["missed"])
 
 
-def singles():
+def singles(told):
     """Return how many single crashes there were, in all scenarios that were told."""
-    return sum(each["singles"] for each in COLLECTED.values())
+    return sum(each["singles"] for each in told.values())
 
 
 COLLECTED: dict[str, dict[str, object]] = {}

@@ -78,7 +78,9 @@ class Teller:
         """Die twice so many times: the second time while others recover from the first."""
         chance = random.Random(f"{seed}/{self.scenario.name}")
         points = [point for point, recovery in self.recoveries.items() if recovery]
-        while self.account.doubles < count:
+        for _ in range(TRIES * count):
+            if self.account.doubles == count:
+                return
             first = chance.choice(points)
             second = Point(chance.choice(self.recoveries[first]), chance.choice(SIDES))
             run = self._told(first, second)

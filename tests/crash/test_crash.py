@@ -21,13 +21,15 @@ def test_a_crash_at_any_boundary_loses_and_doubles_nothing(
 ):
     teller = Teller(stage(scenario.edge), scenario)
 
-    if request.config.option.crash_at:
-        teller.again(report.points(request.config.option.crash_at))
+    doubles = report.doubles_of(scenario, SCENARIOS)
+    if only := request.config.option.crash_at:
+        teller.again(report.points(only))
     else:
         teller.singles()
-        teller.doubles(report.doubles_of(scenario, SCENARIOS), seed=report.seed())
+        teller.doubles(doubles, seed=report.seed())
     teller.ends()
 
     record_property("crash", report.summary(teller.account, of=len(SCENARIOS)))
     assert [] == teller.account.wrong[:MOST_SHOWN]
-    assert [] == teller.account.missed or request.config.option.crash_at
+    assert [] == teller.account.missed or only
+    assert doubles == teller.account.doubles or only
