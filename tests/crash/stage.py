@@ -133,8 +133,7 @@ class Stage:
             process.close()
             with connections["default"].cursor() as cursor:
                 for pid in process.pids:
-                    cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK, pid])
-                    cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, pid])
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, pid])
         return bool(dead)
 
 
