@@ -1,0 +1,112 @@
+"""Connections whose every effect on the server is a boundary, found at psycopg2's own edge.
+
+What Django, the engine or anybody else sends goes through a cursor or a connection of psycopg2, so
+nothing has to be listed and nothing goes stale. What sets a connection up (its time zone) is not
+counted: it changes nothing that another process could see.
+"""
+
+import re
+from functools import cache
+
+from psycopg2 import extensions
+
+from billy.embedded.backend import base
+from tests.crash import boundaries
+
+TABLE = re.compile(r'(?:FROM|INTO|UPDATE|JOIN)\s+"?billy_[a-z]+_([a-z]+)"?', re.IGNORECASE)
+AUTOCOMMIT = extensions.connection.autocommit
+LOCK = 0x0B111  # The class of the advisory locks that are held as long as a connection lives.
+
+
+@cache
+def name_of(statement):
+    """Name a statement for people: its verb and its first table."""
+    text = statement.decode() if isinstance(statement, bytes) else str(statement)
+    verb = text.lstrip(" (").partition(" ")[0].upper()
+    found = TABLE.search(text)
+    return f"{verb} {found[1]}" if found else verb
+
+
+class Cursor(extensions.cursor):
+    """A cursor whose statements are boundaries."""
+
+    def execute(self, query, variables=None):
+        return self._crossed(name_of(query), super().execute, query, variables)
+
+    def executemany(self, query, variables):
+        return self._crossed(f"{name_of(query)} (many)", super().executemany, query, variables)
+
+    def callproc(self, name, parameters=()):
+        return self._crossed(f"CALL {name}", super().callproc, name, parameters)
+
+    def copy_expert(self, statement, file, *size):
+        return self._crossed(name_of(statement), super().copy_expert, statement, file, *size)
+
+    def copy_from(self, file, table, *options, **named):
+        return self._crossed(f"COPY {table}", super().copy_from, file, table, *options, **named)
+
+    def copy_to(self, file, table, *options, **named):
+        return self._crossed(f"COPY {table}", super().copy_to, file, table, *options, **named)
+
+    def _crossed(self, name, effect, *arguments, **named):
+        process = self.connection.process
+        if process is None:
+            return effect(*arguments, **named)
+        return process.cross(name, lambda: effect(*arguments, **named))
+
+
+class Connection(extensions.connection):
+    """A connection whose statements, commits and rollbacks are boundaries of its process."""
+
+    process = None
+
+    def cursor(self, *arguments, **options):
+        return super().cursor(*arguments, **({"cursor_factory": Cursor} | options))
+
+    @property
+    def autocommit(self):
+        return AUTOCOMMIT.__get__(self)
+
+    @autocommit.setter
+    def autocommit(self, value):
+        if self.process is not None:
+            self.process.go_on()  # Nothing is sent, but a dead process does not get this far.
+        AUTOCOMMIT.__set__(self, value)
+
+    def commit(self):
+        self._ended("COMMIT", super().commit)
+
+    def rollback(self):
+        self._ended("ROLLBACK", super().rollback)
+
+    def _ended(self, name, effect):
+        process = self.process
+        if process is None:
+            effect()
+        elif self.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE:
+            process.go_on()  # Nothing is sent.
+            effect()
+        else:
+            process.cross(name, effect)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's connection over one of ours; it belongs to the process that opened it."""
+
+    factory = Connection
+
+    def get_connection_params(self):
+        return super().get_connection_params() | {"connection_factory": self.factory}
+
+    def connect(self):
+        process = boundaries.current()
+        if process is not None:
+            process.go_on()
+        super().connect()
+        if process is not None:
+            # Whoever waits for this lock waits until the server has seen the process die.
+            with self.connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s, pg_backend_pid())", [LOCK])
+            process.connections.append(self.connection)
+            process.pids.append(self.connection.info.backend_pid)
+            self.connection.process = process

@@ -1,0 +1,88 @@
+"""The real client on a real wire: what leaves and enters its sockets are boundaries.
+
+Balanced's client talks to the sandbox, a process of its own. A request is two writes, its head and
+its body, so a process may die with half of it sent; and it may die while the sandbox is at work,
+whose ledger then says what became of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+
+import urllib3
+
+from billy.tests.processes import Teller
+from processors import balanced_wire
+from processors.balanced import EVERY_STATUS, Balanced
+from processors.balanced_objects import receipt_of
+from processors.base import Kind
+from tests.crash import boundaries
+
+VERBS = (b"GET ", b"POST ", b"PUT ")
+
+
+class Connection(balanced_wire._PlainConnection):
+    """The client's own connection, whose writes and answers are boundaries."""
+
+    def send(self, data):
+        head = bytes(data[:5]).startswith(VERBS)
+        self._crossed(f"HTTP send: {'head' if head else 'body'}", super().send, data)
+
+    def getresponse(self):
+        return self._crossed("HTTP receive", super().getresponse)
+
+    def _crossed(self, name, effect, *arguments):
+        process = boundaries.current()
+        if process is None:
+            return effect(*arguments)
+        return process.cross(name, lambda: effect(*arguments))
+
+
+class Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = Connection
+
+
+class Wire(Balanced):
+    """Balanced at a sandbox, as a stage wants it: with a new account, cards and a ledger."""
+
+    def __init__(self, url):
+        super().__init__(connect_timeout_seconds=5.0, read_timeout_seconds=30.0)
+        self._wire._pools.pool_classes_by_scheme = {"http": Pool}
+        self.account = self.open_account(url=url)
+        self.answers = defaultdict(deque)
+        self.meanwhile = deque()
+        self._teller = Teller(url, self.account.secret)
+
+    def uri(self, kind):
+        """Return a new instrument."""
+        return self._teller.card() if kind == "card" else self._teller.bank_account()
+
+    def begin(self):
+        """A new run has new cards, and they have no debits."""
+
+    def ledger(self, instruments):
+        """Return what the sandbox says of these instruments' debits."""
+        return [
+            receipt_of(item, kind=Kind.DEBIT)
+            for each in instruments
+            for item in self._listed(
+                account=self.account,
+                path=f"{each.uri}/debits",
+                filters={"status[in]": EVERY_STATUS},
+            )
+        ]
+
+    def deliver(self):
+        """What is on this wire arrives by itself."""
+
+    def hang_up(self):
+        """Let no process find the connections of one that died."""
+        self._wire._pools.clear()
+
+    def clear(self):
+        """Nothing is arranged here."""
+
+    def close(self):
+        """Hang up."""
+        self.hang_up()
+        self._teller.close()
