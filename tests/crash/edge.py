@@ -49,6 +49,9 @@ class Edge:
     def event(self, *, account, event_id):
         return self._call("event", lambda: self.memory.event(account=account, event_id=event_id))
 
+    def listed(self, **asked):
+        return iter(self._call("list", lambda: list(self.memory.listed(**asked))))
+
     def instrument(self, *, account, uri):
         return self._call("instrument", lambda: self.memory.instrument(account=account, uri=uri))
 
