@@ -46,8 +46,9 @@ def tick(**_: object) -> None:
 
 @shared_task(name="billy.sweep")
 def sweep(**_: object) -> None:
-    """Finish what was cut off."""
-    _rung(cycle.sweep)
+    """Finish what was cut off; ring again while there is more."""
+    if _rung(cycle.sweep):
+        sweep.apply_async(expires=RING_EXPIRES_SECONDS)
 
 
 def _rung(work: Work) -> bool:
@@ -105,9 +106,9 @@ def stop_poll(**_: object) -> None:
 def _poll_for_ever() -> None:
     while not _stop.wait(settings.BILLY_POLL_SECONDS * random.uniform(0.67, 1.33)):  # noqa: S311  # To spread the workers.
         with _busy:
-            while not _stop.is_set() and _tried(cycle.tick):
+            # In turns: what was cut off must not wait until nothing is due any more.
+            while not _stop.is_set() and any([_tried(cycle.tick), _tried(cycle.sweep)]):
                 pass
-            _tried(cycle.sweep)
 
 
 def _tried(work: Callable[..., Report]) -> bool:
