@@ -103,8 +103,7 @@ def rage(world, plan, *, seed, told):
     storm.run()
     probe.stop()
     for worker in world.workers():
-        if world.end(worker.name) is None:
-            storm.killer.complaints.append(f"{worker.name} did not end after SIGTERM")
+        storm.killer.count_end(worker.name, world.end(worker.name))
     storm.notebook.read()
     return storm, probe
 
@@ -136,6 +135,7 @@ def judged(storm, probe):
         "occurrences opened": sum(each.kind == "period" for each in books.feeds),
         "objects at the processor": len(books.objects),
         "SIGKILLs": storm.happened["F1"] + storm.happened["F2"] + hits,
+        "workers deaf, killed at last": storm.happened["workers that were deaf"],
         "storm, seconds": round(storm.storm_seconds),
         "seconds until calm": max(storm.calm_seconds.values(), default=0.0),
         "F12 seconds until found": storm.rewind.found_seconds,

@@ -108,8 +108,9 @@ class Child:
             return [int(word) for word in found.read_text().split()]
         return []
 
-    def has_said(self, words):
-        return words in self.log.read_text(encoding="utf-8", errors="replace")
+    def working_children(self):
+        """Return those that are not dead and merely not yet buried."""
+        return [each for each in self.children() if _state(each) != "Z"]
 
     def wait_ready(self, is_true):
         """Wait until it is true; raises NotReady, at once where the process ends before."""
@@ -120,3 +121,9 @@ class Child:
             return is_true()
 
         wait_until(ready, what=self.name)
+
+
+def _state(pid):
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return "Z"

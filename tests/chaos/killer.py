@@ -107,8 +107,7 @@ class Killer:
         self.world.leaving.remove(worker)
         self.happened["F5"] += 1
         if worker.lives:
-            worker.kill()
-            self.complaints.append(f"{worker.name} did not end within 40 s of SIGTERM")
+            self.count_end(worker.name, self.world.put_down(worker))
             return
         self.notebook.read()
         tokens = [token for process in processes for token in self.notebook.tokens[process]]
@@ -121,6 +120,12 @@ class Killer:
             self.happened["F5 undisturbed"] += 1
             if left:
                 self.complaints.append(f"{worker.name} was told to end and left {left} attempts")
+
+    def count_end(self, name, how):
+        """Note how a worker that was told to end did so."""
+        self.happened[f"workers that were {how}"] += 1
+        if how == "hung":
+            self.complaints.append(f"{name} was at work and did not end after SIGTERM")
 
     def _disturbed(self, processes, told_at):
         """Say whether something else killed it, or cut its database, while it was ending."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+import time
 from pathlib import Path
 
 import redis
@@ -18,6 +18,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.plan import SETTINGS
 from tests.chaos.till import Till
 
+STACK_SECONDS = 0.5
 STOP_SECONDS = 40  # A soft shutdown of Celery takes up to 30.
 DATABASE = "billy_chaos"
 # None of the caller's: the run brings its own.
@@ -202,23 +203,26 @@ class World:
         return self.start_bot("import", "tests.chaos.load", "wave", asked, wave)
 
     def end(self, name, *, seconds=STOP_SECONDS):
-        """Ask a process to end; returns its exit status, None where it had to be killed."""
+        """Ask a process to end; returns whether it did, or was deaf and had to be killed.
+
+        Deaf is a Celery worker whose own processes are all dead and that starts no others: it hears
+        no signal either. Nothing of ours runs in it, so it can hold nothing up but its own end.
+        """
         child = self.children.pop(name)
         child.signal(signal.SIGTERM)
         try:
-            return child.process.wait(seconds)
+            child.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.note_hanging(child)
-            child.kill()
-            return None
+            return self.put_down(child)
+        return "ended"
 
-    def note_hanging(self, child):
-        """Write down what the processes of one that does not end are waiting for."""
-        with child.log.open("a") as log:
-            for pid in (child.pid, *child.children()):
-                for what in ("stat", "wchan"):
-                    with suppress(OSError):
-                        log.write(f"{pid} {what} {Path(f'/proc/{pid}/{what}').read_text()}\n")
+    def put_down(self, child):
+        """Kill what does not end, after writing down what it was doing; returns what it was."""
+        child.signal(signal.SIGUSR1)  # The test build writes the stacks of its threads.
+        time.sleep(STACK_SECONDS)
+        is_deaf = not child.working_children()
+        child.kill()
+        return "deaf" if is_deaf else "hung"
 
     def workers(self):
         return [child for name, child in self.children.items() if name.startswith("worker")]

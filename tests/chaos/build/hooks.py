@@ -1,8 +1,10 @@
 """Where the test build looks and dies: around the cycle's verbs, its statements and its calls."""
 
+import faulthandler
 import functools
 import os
 import random
+import signal
 import threading
 from datetime import timedelta
 
@@ -68,6 +70,7 @@ def install():
     connection_created.connect(_watch)
     _install_clock()
     _install_doubles()
+    faulthandler.register(signal.SIGUSR1)  # For one that does not end: what is it doing?
     note("built")
 
 
