@@ -205,7 +205,7 @@ SCENES = {
     each.name: each
     for each in (
         Scene(name="lost answers", play=lost_answers, cards=30, banks=10),
-        Scene(name="banks", play=lost_answers, banks=10, failing=10, periods=3),
+        Scene(name="banks", play=lost_answers, banks=5, failing=5, stuck=10, periods=2),
         Scene(name="set back", play=set_back, cards=40, banks=10, periods=8),
         Scene(
             name="look-up only",
