@@ -63,6 +63,7 @@ def broken(storm):
     plan, did, counts = storm.plan, storm.happened, storm.notebook.counts
     gaps = [f"tick gap {gap:.0f} s" for gap in (redis_gap(storm), gap_of(storm, "F9"))]
     beatless = storm.windows.seconds["F9"]
+    lost, settled = len(storm.rewind.keys_lost), storm.rewind.settled_lost
     return [
         ("F7", "Redis dies, comes back empty", plan.redis_deaths, did["F7"], gaps[0]),
         ("F8", "Redis FLUSHALL", plan.flushes, did["F8 flush"], "G"),
@@ -71,7 +72,7 @@ def broken(storm):
         ("F9", "seconds without a beat", plan.beatless_seconds, beatless, gaps[1]),
         ("F10", "PostgreSQL immediate stop", plan.crashes, did["F10"], "G"),
         ("F11", "connections cut", plan.cuts, did["F11"], f"{did['F11 in COMMIT']} in COMMIT"),
-        ("F12", "settled, lost, found again", plan.lost, storm.rewind.settled_lost, "G"),
+        ("F12", "settled, lost, found again", plan.lost, lost, f"{settled:,} settled"),
         ("F13", "errors in statements", 1, counts["failed"], "G"),
     ]
 

@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 
 SETTLED = "SELECT count(*) FROM billy_invoices_auditfeed WHERE state = 'settled'"
+EVERY = "SELECT count(*) FROM billy_invoices_transaction"
+DONE = EVERY + " WHERE state NOT IN ('queued', 'intent', 'unknown')"
 FOUND = (
     "SELECT count(*) FROM billy_invoices_transaction WHERE key = ANY(%s)"
     " AND state NOT IN ('queued', 'intent', 'unknown')"
@@ -32,6 +34,7 @@ class Rewind:
         self.keys_lost = []
         self.found_seconds = 0.0
         self._at_copy = 0
+        self._attempts_at_copy = 0
         self._set_back_at = 0.0
 
     def step(self, *, quiet):
@@ -39,14 +42,21 @@ class Rewind:
         if self.state == "waiting" and quiet:
             self.world.cluster.take_copy()
             self._at_copy = self._ask(SETTLED)
+            self._attempts_at_copy = self._ask(EVERY)
             self.state = "going on"
             self.told(f"F12: copied with {self._at_copy:,} invoices settled")
-        elif self.state == "going on" and self._ask(SETTLED) - self._at_copy >= self.wanted:
+        elif self.state == "going on" and self._is_enough():
             self._set_back()
         elif self.state == "finding" and self._is_found():
             self.found_seconds = time.monotonic() - self._set_back_at
             self.state = "over"
             self.told(f"F12: found again after {self.found_seconds:.0f} s")
+
+    def _is_enough(self):
+        """Say whether so many attempts were both opened and done since the copy."""
+        opened_and_done = self._ask(DONE) - self._attempts_at_copy
+        settled = self._ask(SETTLED) - self._at_copy
+        return min(opened_and_done, settled) >= self.wanted
 
     def _set_back(self):
         settled = self._ask(SETTLED)
