@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile services lint types house fmt migrations lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants lint types house fmt migrations lock check docs
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup:  ## Build .venv with everything that developers need, and the hooks of git
 	$(PYTHON) manage.py version
@@ -35,6 +35,18 @@ hostile:  ## 10,000 hostile requests at every route of real web processes
 
 services:  ## The tests with real Celery workers, on a Redis of their own
 	PYTHON=$(PYTHON) .ci/services
+
+chaos:  ## 100,000 occurrences under every fault; at most 20 minutes on two cores
+	$(PYTHON) manage.py version
+	$(BIN)/python -m tests.chaos run
+
+chaos-gate:  ## The small chaos that CI runs; needs redis-server
+	$(PYTHON) manage.py version
+	$(BIN)/python -m tests.chaos gate
+
+chaos-mutants:  ## Broken variants of Billy, each of which the judge must see
+	$(PYTHON) manage.py version
+	$(BIN)/python -m tests.chaos mutants
 
 lint:  ## Rules and format of the source
 	$(BIN)/ruff check .

@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "billy.away.DatabaseAway",
 ]
 ROOT_URLCONF = "billy.urls"
 WSGI_APPLICATION = "billy.wsgi.application"

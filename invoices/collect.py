@@ -27,6 +27,7 @@ REASON_LIMIT = 500  # It stays in the trail for good, so it is short.
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from uuid import UUID
 
     from accounts.models import FundingInstrument
 
@@ -189,17 +190,26 @@ def _void_planned(feed: AuditFeed, *, actor: str, now: datetime) -> list[Fact]:
         place = feed.pk.hex if feed.occurrence is None else feed.occurrence
         name = f"{kind}/{planned.kind}/{place}/{planned.attempt}"
         body = {"amount": planned.amount, "attempt": planned.attempt}
-        facts.append(_fact(feed, kind, body, actor=actor, name=name))
+        facts.append(_fact(feed, kind, body, actor=actor, name=name, attempt=planned.pk))
     return facts
 
 
 def _intended(feed: AuditFeed, held: Held, *, actor: str) -> Fact:
     body = {"amount": held.amount, "attempt": held.attempt}
     kind = f"{feed.direction}.intended"
-    return _fact(feed, kind, body, actor=actor, name=f"{kind}/{held.label}")
+    name = f"{kind}/{held.label}"
+    return _fact(feed, kind, body, actor=actor, name=name, attempt=held.transaction_id)
 
 
-def _fact(feed: AuditFeed, kind: str, body: dict[str, Any], *, actor: str, name: str = "") -> Fact:
+def _fact(  # Of the invoice, or of an attempt to pay it.
+    feed: AuditFeed,
+    kind: str,
+    body: dict[str, Any],
+    *,
+    actor: str,
+    name: str = "",
+    attempt: UUID | None = None,
+) -> Fact:
     place = feed.pk.hex if feed.occurrence is None else feed.occurrence
     return Fact(
         trail_id=feed.trail_id,
@@ -207,6 +217,7 @@ def _fact(feed: AuditFeed, kind: str, body: dict[str, Any], *, actor: str, name:
         kind=kind,
         currency=feed.currency,
         feed_id=feed.pk,
+        transaction_id=attempt,
         body=body,
         actor=actor,
         dedupe=name or f"{kind}/{place}",

@@ -49,8 +49,9 @@ def tick(**_: object) -> None:
 
 @shared_task(name="billy.sweep")
 def sweep(**_: object) -> None:
-    """Finish what was cut off."""
-    _rung(_sweep)
+    """Finish what was cut off; ring again while there is more."""
+    if _rung(_sweep):
+        sweep.apply_async(expires=RING_EXPIRES_SECONDS)
 
 
 def _flow(**given: Any) -> bool:
@@ -141,9 +142,9 @@ def stop_poll(**_: object) -> None:
 def _poll_for_ever() -> None:
     while not _stop.wait(settings.BILLY_POLL_SECONDS * random.uniform(0.67, 1.33)):  # noqa: S311  # To spread the workers.
         with _busy:
-            while not is_stopping() and _tried(_flow):
+            # In turns: what was cut off must not wait until nothing is due any more.
+            while not is_stopping() and any([_tried(_flow), _tried(_sweep)]):
                 pass
-            _tried(_sweep)
 
 
 def _tried(work: Work) -> bool:

@@ -1,15 +1,17 @@
 """The Celery application rings bells, and promises nothing that PostgreSQL must keep."""
 
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from accounts.clock import database_now
 from billy.celery import app, need_a_broker, refuse_green_threads
-from conftest import subscribe
+from conftest import abandon, open_feed, subscribe
 from invoices.models import AuditFeed
 from schedulers import jobs
+from schedulers.models import Scheduler
 
 
 def test_messages_are_doorbells():
@@ -109,6 +111,23 @@ def test_where_no_process_is_started_the_worker_itself_polls(pool, polls, quiet,
         assert time.monotonic() < ends
     jobs.stop_poll()
     assert AuditFeed.objects.exists() is polls
+
+
+@pytest.mark.django_db
+def test_what_was_cut_off_does_not_wait_until_nothing_is_due(quiet, settings, goat, alice, bob):
+    settings.BILLY_BATCH_SIZE = 1
+    now = database_now()
+    cut_off = open_feed(goat, alice, now=now)
+    abandon()
+    subscribe(goat, bob, now=now, started_at=now - timedelta(days=30 * 200), catch_up="each")
+
+    jobs._poll_in_background()
+    ends = time.monotonic() + 60
+    while not AuditFeed.objects.filter(pk=cut_off.pk, state="settled").exists():
+        assert time.monotonic() < ends
+    jobs.stop_poll()
+
+    assert Scheduler.objects.filter(next_run_at__lte=now).exists()
 
 
 @pytest.mark.django_db

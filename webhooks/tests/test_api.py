@@ -5,6 +5,7 @@ import logging
 from io import BytesIO
 
 import pytest
+from django.db import connection
 
 from processors.base import Status
 from processors.memory import Pending
@@ -216,3 +217,14 @@ def test_neither_answer_nor_log_tells_the_secret(client, shop, caplog):
 
     assert not any(shop.company.callback_key.encode() in body for body in bodies)
     assert shop.company.callback_key not in caplog.text
+
+
+def test_while_the_database_is_away_the_sender_is_told_to_come_again(client, shop, caplog):
+    connection.connection.close()  # As a server that stops does: Django does not know yet.
+
+    answer = post(client, shop.address, {"id": "EV1"})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json()["error_class"] == "Unavailable"
+    assert shop.address.rstrip("/").rpartition("/")[2] not in caplog.text
+    connection.close()
