@@ -11,11 +11,14 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.chain import Fact, digest
-from audit.models import AuditEvent, AuditTrail
+from audit.findings import Check, Finding, Scope, asked
+from audit.kinds import KINDS
+from audit.models import AuditEvent, AuditTrail, Outbox
 from audit.sets import array, fetch
+from core.currencies import EXPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
 TRAILS_AT_ONCE = 500
@@ -31,12 +34,16 @@ class Broken(NamedTuple):
 
 
 def broken(
-    *, trails_at_once: int = TRAILS_AT_ONCE, events_at_once: int = EVENTS_AT_ONCE
+    *,
+    trails_at_once: int = TRAILS_AT_ONCE,
+    events_at_once: int = EVENTS_AT_ONCE,
+    step: Callable[[int], None] = lambda _rows: None,
 ) -> Iterator[Broken]:
     """Yield every fault of every trail, in the order of the trails; nothing where all is well.
 
     A fault is an event that is missing, that was changed, that is not chained to the one before,
-    or that lies beyond the head of its trail; and a head that is not the last event's.
+    or that lies beyond the head of its trail; and a head that is not the last event's. `step` is
+    told how many events were read.
     """
     after: UUID | None = None
     while True:
@@ -44,6 +51,7 @@ def broken(
         if not trails:
             return
         yield from _broken(trails, events_at_once=events_at_once)
+        step(sum(seq for _, seq, _ in trails))
         after = trails[-1][0]
 
 
@@ -162,4 +170,49 @@ COLUMNS = (
     "dedupe",
     "prev",
     "hash",
+)
+
+
+def _chains(scope: Scope) -> Iterator[Finding]:
+    for trail, seq, why in broken(step=scope.step):
+        yield Finding(f"trail {trail} #{seq}", why)
+
+
+OUTBOX = f'"{Outbox._meta.db_table}"'
+
+HEADS = f"""
+SELECT t.subject, t.id, 'the head is not the hash of event ' || t.head_seq
+  FROM {TRAIL} t LEFT JOIN {EVENT} e ON e.trail_id = t.id AND e.seq = t.head_seq
+ WHERE coalesce(e.hash, ''::bytea) <> t.head_hash
+"""
+
+# Every event belongs to a trail of the same company; its columns are words and units we know.
+UNKNOWN_WORDS = f"""
+SELECT 'event', e.id, CASE WHEN e.kind <> ALL ('{array("text", KINDS)}'::text[])
+       THEN 'no fact is called ' || e.kind ELSE 'no currency is called ' || e.currency END
+  FROM {EVENT} e WHERE e.kind <> ALL ('{array("text", KINDS)}'::text[])
+    OR e.currency <> ALL ('{array("text", EXPONENTS)}'::text[])
+"""
+
+# A message tells of one event. All events of an invoice that were written at once are told, or
+# none: a company listens, or it does not.
+MESSAGES = f"""
+SELECT 'outbox', o.dedupe, 'tells of no event, or not what the event says'
+  FROM {OUTBOX} o LEFT JOIN {EVENT} e
+    ON e.trail_id = (o.body ->> 'trail')::uuid AND e.seq = (o.body ->> 'seq')::bigint
+ WHERE e.id IS NULL OR o.topic <> e.kind OR o.company_id <> e.company_id
+    OR o.dedupe <> e.trail_id || '/' || e.seq OR o.body ->> 'event' <> e.id::text
+UNION ALL
+SELECT DISTINCT 'event', e.id::text, 'was not told, and another one of the same moment was'
+  FROM {OUTBOX} o JOIN {EVENT} told
+    ON told.trail_id = (o.body ->> 'trail')::uuid AND told.seq = (o.body ->> 'seq')::bigint
+  JOIN {EVENT} e ON e.feed_id = told.feed_id AND e.at = told.at
+ WHERE NOT EXISTS (SELECT 1 FROM {OUTBOX} p WHERE p.dedupe = e.trail_id || '/' || e.seq)
+"""
+
+CHECKS = (
+    Check(id="I9", title="heads are the last events' hashes", depth="fast", find=asked(HEADS)),
+    Check(id="I9", title="every chain, computed anew", depth="full", find=_chains),
+    Check(id="I12", title="events' words and units", depth="full", find=asked(UNKNOWN_WORDS)),
+    Check(id="I18", title="messages tell of events", depth="full", find=asked(MESSAGES)),
 )
