@@ -7,13 +7,13 @@ is written together with its head, so a trail that grows meanwhile raises no fal
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audit.chain import Fact, digest
-from audit.findings import Check, Finding, Scope, asked
+from audit import rehash
+from audit.findings import Check, asked
 from audit.kinds import KINDS
-from audit.models import AuditEvent, AuditTrail, Outbox
+from audit.models import AuditTrail, Outbox
+from audit.rehash import COLUMNS, EVENT, TRAIL, digest_of
 from audit.sets import array, fetch
 from core.currencies import EXPONENTS
 
@@ -79,29 +79,8 @@ def _faults(row: Row, *, after_seq: int, after_hash: bytes) -> Iterator[Broken]:
         yield Broken(trail, seq, f"events {after_seq + 1} to {seq - 1} are missing before it")
     elif bytes(row["prev"]) != after_hash:
         yield Broken(trail, seq, "is not chained to the event before it")
-    if bytes(row["hash"]) != _digest(row):
+    if bytes(row["hash"]) != digest_of(row):
         yield Broken(trail, seq, "was changed after it was written")
-
-
-def _digest(row: Row) -> bytes:
-    """Return the hash that the event must have; nothing for what has no canonical form."""
-    fact = Fact(
-        trail_id=row["trail_id"],
-        company_id=row["company_id"],
-        kind=row["kind"],
-        currency=row["currency"],
-        dedupe=row["dedupe"],
-        amount=row["amount"],
-        moved=row["moved"],
-        feed_id=row["feed_id"],
-        transaction_id=row["transaction_id"],
-        body=json.loads(row["body"]),
-        actor=row["actor"],
-    )
-    try:
-        return digest(prev=bytes(row["prev"]), seq=row["seq"], at=row["at"], fact=fact)
-    except ValueError:
-        return b""  # Such an event is never written.
 
 
 def _trails(after: UUID | None, *, limit: int) -> list[Head]:
@@ -150,33 +129,7 @@ def _beyond(trails: Sequence[UUID]) -> list[tuple[UUID, int]]:
 
 if TYPE_CHECKING:
     Head = tuple[UUID, int, bytes]
-    Row = dict[str, Any]
-
-EVENT = f'"{AuditEvent._meta.db_table}"'
-TRAIL = f'"{AuditTrail._meta.db_table}"'
-COLUMNS = (
-    "trail_id",
-    "seq",
-    "company_id",
-    "kind",
-    "feed_id",
-    "transaction_id",
-    "amount",
-    "moved",
-    "currency",
-    "body",
-    "actor",
-    "at",
-    "dedupe",
-    "prev",
-    "hash",
-)
-
-
-def _chains(scope: Scope) -> Iterator[Finding]:
-    for trail, seq, why in broken(step=scope.step):
-        yield Finding(f"trail {trail} #{seq}", why)
-
+    from audit.rehash import Row
 
 OUTBOX = f'"{Outbox._meta.db_table}"'
 
@@ -212,7 +165,7 @@ SELECT DISTINCT 'event', e.id::text, 'was not told, and another one of the same 
 
 CHECKS = (
     Check(id="I9", title="heads are the last events' hashes", depth="fast", find=asked(HEADS)),
-    Check(id="I9", title="every chain, computed anew", depth="full", find=_chains),
+    Check(id="I9", title="every chain, computed anew", depth="full", find=rehash.chains),
     Check(id="I12", title="events' words and units", depth="full", find=asked(UNKNOWN_WORDS)),
     Check(id="I18", title="messages tell of events", depth="full", find=asked(MESSAGES)),
 )

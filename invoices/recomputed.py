@@ -6,7 +6,6 @@ every id, key and fingerprint in the tables is what today's code derives.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import Installation
@@ -20,10 +19,26 @@ from invoices.payments import FEED, HELD_COLUMNS, INSTRUMENT, TRANSACTION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COLUMNS = {**HELD_COLUMNS, "feed_due_at": "f.due_at", "feed_kind": "f.kind"}
+# What an attempt's names are made of; the rest of what is known of it is left out.
+NAMING = {
+    "transaction_id": "a.id",
+    "company_id": "a.company_id",
+    "trail_id": "f.trail_id",
+    "feed_id": "a.feed_id",
+    "occurrence": "f.occurrence",
+    "kind": "a.kind",
+    "attempt": "a.attempt",
+    "amount": "a.amount",
+    "currency": "a.currency",
+    "key": "a.key",
+    "target_uri": HELD_COLUMNS["target_uri"],
+    "statement_text": "a.statement_text",
+}
 STATEMENT = (
-    f"SELECT {', '.join(COLUMNS.values())}, a.request_hash FROM {TRANSACTION} a"
-    f" JOIN {FEED} f ON f.id = a.feed_id LEFT JOIN {INSTRUMENT} i ON i.id = a.instrument_id"
+    f"SELECT {', '.join(NAMING.values())}, f.terms ->> 'description',"
+    f" CASE WHEN f.kind = 'period' AND a.attempt = 1 THEN f.due_at END, a.request_hash"
+    f" FROM {TRANSACTION} a JOIN {FEED} f ON f.id = a.feed_id"
+    f" LEFT JOIN {INSTRUMENT} i ON i.id = a.instrument_id"
     f" LEFT JOIN {TRANSACTION} r ON r.id = a.reference_to_id"
 )
 
@@ -34,15 +49,15 @@ def requests(scope: Scope) -> Iterator[Finding]:
     if current is not None and str(current) != instance_id():
         yield Finding("installation", "has another id than the one that this process began with")
     for rows in pages(STATEMENT, step=scope.step):
-        for *row, request_hash in rows:
-            values = dict(zip(COLUMNS, row, strict=True))
-            due_at, kind = values.pop("feed_due_at"), values.pop("feed_kind")
-            values["terms"] = json.loads(values["terms"])
-            held = Held(**values)
-            why = _wrong(held, request_hash)
-            if why:
+        for *row, description, due_at, request_hash in rows:
+            held = Held(
+                **dict(zip(NAMING, row, strict=True)),
+                **UNNAMED,
+                terms={"description": description or ""},
+            )
+            if why := _wrong(held, request_hash):
                 yield Finding(shown("transaction", held.transaction_id), why)
-            if kind == "period" and held.attempt == 1 and not _is_named(held, due_at):
+            if due_at is not None and not _is_named(held, due_at):
                 yield Finding(shown("feed", held.feed_id), "its id is not the one derived for it")
 
 
@@ -75,3 +90,17 @@ def _is_named(held: Held, due_at: Any) -> bool:
         return False
     named = feed_id(trail=held.trail_id, due_at=due_at, occurrence=held.occurrence)
     return named == held.feed_id
+
+
+# What has no part in the names.
+UNNAMED: dict[str, Any] = {
+    "direction": "",
+    "customer_id": None,
+    "step": None,
+    "state": "",
+    "lease_token": None,
+    "instrument_id": None,
+    "instrument_kind": "",
+    "opened_at": None,
+    "processor_account": "",
+}

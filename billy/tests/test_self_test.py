@@ -4,6 +4,7 @@ import pytest
 
 from billy.verification import TITLES, self_test
 from billy.verification.corruptions import Corruption
+from tests.pages import page, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -41,3 +42,15 @@ def test_no_two_corruptions_have_one_name():
     names = [each.name for each in self_test.CORRUPTIONS]
 
     assert len(names) == len(set(names))
+
+
+def test_the_documentation_counts_the_corruptions():
+    count = len(self_test.CORRUPTIONS)
+
+    assert f"`{count} of {count} found`" in page("docs/verify.md")
+
+
+def test_the_documentation_explains_every_invariant():
+    told = {row[0] for row in rows("docs/verify.md", "## The invariants")}
+
+    assert TITLES.keys() - {"I11"} == told
