@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants lint types house fmt migrations lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants lint types house fmt migrations schema volume lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,12 @@ fmt:  ## Format the source and mend what can be mended by itself
 
 migrations:  ## Write the migrations that the models ask for
 	$(PYTHON) manage.py makemigrations
+
+schema:  ## Write down what the migrations make, for `verify`; after every migration
+	$(PYTHON) manage.py verify --write-schema
+
+volume:  ## Measure `verify` on a million occurrences, which it makes first
+	$(BIN)/python -m tests.volume
 
 lock:  ## Resolve requirements*.in anew, with hashes (needs uv, which nothing else does)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements.in --output-file requirements.txt

@@ -7,15 +7,18 @@ is written together with its head, so a trail that grows meanwhile raises no fal
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audit.chain import Fact, digest
-from audit.models import AuditEvent, AuditTrail
+from audit import rehash
+from audit.findings import Check, asked
+from audit.kinds import KINDS
+from audit.models import AuditTrail, Outbox
+from audit.rehash import COLUMNS, EVENT, TRAIL, digest_of
 from audit.sets import array, fetch
+from core.currencies import EXPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
 TRAILS_AT_ONCE = 500
@@ -31,12 +34,16 @@ class Broken(NamedTuple):
 
 
 def broken(
-    *, trails_at_once: int = TRAILS_AT_ONCE, events_at_once: int = EVENTS_AT_ONCE
+    *,
+    trails_at_once: int = TRAILS_AT_ONCE,
+    events_at_once: int = EVENTS_AT_ONCE,
+    step: Callable[[int], None] = lambda _rows: None,
 ) -> Iterator[Broken]:
     """Yield every fault of every trail, in the order of the trails; nothing where all is well.
 
     A fault is an event that is missing, that was changed, that is not chained to the one before,
-    or that lies beyond the head of its trail; and a head that is not the last event's.
+    or that lies beyond the head of its trail; and a head that is not the last event's. `step` is
+    told how many events were read.
     """
     after: UUID | None = None
     while True:
@@ -44,6 +51,7 @@ def broken(
         if not trails:
             return
         yield from _broken(trails, events_at_once=events_at_once)
+        step(sum(seq for _, seq, _ in trails))
         after = trails[-1][0]
 
 
@@ -71,29 +79,8 @@ def _faults(row: Row, *, after_seq: int, after_hash: bytes) -> Iterator[Broken]:
         yield Broken(trail, seq, f"events {after_seq + 1} to {seq - 1} are missing before it")
     elif bytes(row["prev"]) != after_hash:
         yield Broken(trail, seq, "is not chained to the event before it")
-    if bytes(row["hash"]) != _digest(row):
+    if bytes(row["hash"]) != digest_of(row):
         yield Broken(trail, seq, "was changed after it was written")
-
-
-def _digest(row: Row) -> bytes:
-    """Return the hash that the event must have; nothing for what has no canonical form."""
-    fact = Fact(
-        trail_id=row["trail_id"],
-        company_id=row["company_id"],
-        kind=row["kind"],
-        currency=row["currency"],
-        dedupe=row["dedupe"],
-        amount=row["amount"],
-        moved=row["moved"],
-        feed_id=row["feed_id"],
-        transaction_id=row["transaction_id"],
-        body=json.loads(row["body"]),
-        actor=row["actor"],
-    )
-    try:
-        return digest(prev=bytes(row["prev"]), seq=row["seq"], at=row["at"], fact=fact)
-    except ValueError:
-        return b""  # Such an event is never written.
 
 
 def _trails(after: UUID | None, *, limit: int) -> list[Head]:
@@ -142,24 +129,43 @@ def _beyond(trails: Sequence[UUID]) -> list[tuple[UUID, int]]:
 
 if TYPE_CHECKING:
     Head = tuple[UUID, int, bytes]
-    Row = dict[str, Any]
+    from audit.rehash import Row
 
-EVENT = f'"{AuditEvent._meta.db_table}"'
-TRAIL = f'"{AuditTrail._meta.db_table}"'
-COLUMNS = (
-    "trail_id",
-    "seq",
-    "company_id",
-    "kind",
-    "feed_id",
-    "transaction_id",
-    "amount",
-    "moved",
-    "currency",
-    "body",
-    "actor",
-    "at",
-    "dedupe",
-    "prev",
-    "hash",
+OUTBOX = f'"{Outbox._meta.db_table}"'
+
+HEADS = f"""
+SELECT t.subject, t.id, 'the head is not the hash of event ' || t.head_seq
+  FROM {TRAIL} t LEFT JOIN {EVENT} e ON e.trail_id = t.id AND e.seq = t.head_seq
+ WHERE coalesce(e.hash, ''::bytea) <> t.head_hash
+"""
+
+# Every event belongs to a trail of the same company; its columns are words and units we know.
+UNKNOWN_WORDS = f"""
+SELECT 'event', e.id, CASE WHEN e.kind <> ALL ('{array("text", KINDS)}'::text[])
+       THEN 'no fact is called ' || e.kind ELSE 'no currency is called ' || e.currency END
+  FROM {EVENT} e WHERE e.kind <> ALL ('{array("text", KINDS)}'::text[])
+    OR e.currency <> ALL ('{array("text", EXPONENTS)}'::text[])
+"""
+
+# A message tells of one event. All events of an invoice that were written at once are told, or
+# none: a company listens, or it does not.
+MESSAGES = f"""
+SELECT 'outbox', o.dedupe, 'tells of no event, or not what the event says'
+  FROM {OUTBOX} o LEFT JOIN {EVENT} e
+    ON e.trail_id = (o.body ->> 'trail')::uuid AND e.seq = (o.body ->> 'seq')::bigint
+ WHERE e.id IS NULL OR o.topic <> e.kind OR o.company_id <> e.company_id
+    OR o.dedupe <> e.trail_id || '/' || e.seq OR o.body ->> 'event' <> e.id::text
+UNION ALL
+SELECT DISTINCT 'event', e.id::text, 'was not told, and another one of the same moment was'
+  FROM {OUTBOX} o JOIN {EVENT} told
+    ON told.trail_id = (o.body ->> 'trail')::uuid AND told.seq = (o.body ->> 'seq')::bigint
+  JOIN {EVENT} e ON e.feed_id = told.feed_id AND e.at = told.at
+ WHERE NOT EXISTS (SELECT 1 FROM {OUTBOX} p WHERE p.dedupe = e.trail_id || '/' || e.seq)
+"""
+
+CHECKS = (
+    Check(id="I9", title="heads are the last events' hashes", depth="fast", find=asked(HEADS)),
+    Check(id="I9", title="every chain, computed anew", depth="full", find=rehash.chains),
+    Check(id="I12", title="events' words and units", depth="full", find=asked(UNKNOWN_WORDS)),
+    Check(id="I18", title="messages tell of events", depth="full", find=asked(MESSAGES)),
 )
