@@ -130,7 +130,8 @@ class ReadOnly(_ModelAdmin):
         """Return what a page's address names, by guid or by primary key; None for nothing."""
         with suppress(Invalid):
             object_id = str(parse_guid(object_id, self.prefix)) if self.prefix else object_id
-        return super().get_object(request, object_id, from_field)
+        # Nothing names no field; Django itself would look for one of that name.
+        return super().get_object(request, object_id, from_field or None)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -10,7 +10,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError
 from django.http import HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 API = "/v1/"
 # What a value that nothing refused becomes deep inside: in the database, in a codec, in arithmetic.
-BAD_INPUT = (ValueError, ValidationError, DataError, OverflowError, RecursionError)
+BAD_INPUT = (
+    *(ValueError, ValidationError, DataError, OverflowError, RecursionError),
+    FieldDoesNotExist,  # The admin takes names of fields from the address.
+)
 WORDS = {
     400: ("BadRequest", "This request cannot be understood."),
     403: ("Forbidden", "You may not do this."),

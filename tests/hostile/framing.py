@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 BUFFERED = 128 * 1024  # More than the server reads before it answers may be cut off by a reset.
-PATIENCE_SECONDS = 20  # A machine may be busy; an answer that takes so long is none.
+PATIENCE_SECONDS = 60  # A machine may be busy; an answer that takes so long is none.
 MOST_READ = 4_000_000
 
 

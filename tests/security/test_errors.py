@@ -124,3 +124,14 @@ def test_no_address_may_hold_the_number_of_a_card(caller, address):
 
     assert answer.status_code == 422
     assert b"1111" not in answer.content
+
+
+@pytest.mark.parametrize("page", ["billy_accounts/company", "auth/user"])
+@pytest.mark.parametrize("query", ["_to_field=", "_to_field=1&_to_field=", "_to_field=nothing"])
+def test_a_field_that_is_none_breaks_no_page_of_the_admin(admin_client, marketplace, page, query):
+    name = marketplace.guid if "company" in page else "1"
+    admin_client.raise_request_exception = False
+
+    answer = admin_client.get(f"/admin/{page}/{name}/change/?{query}")
+
+    assert answer.status_code in {200, 400}
