@@ -46,6 +46,7 @@ def killed(storm):
     """Return F1 to F6."""
     plan, did, hits = storm.plan, storm.happened, storm.notebook.hits
     fewest = min(POINTS, key=lambda point: hits[point])
+    kept = did["workers that were deaf"] + did["workers that were hung"]
     late, seen = f"{storm.notebook.fenced} late, no row", f"{did['F5 undisturbed']} looked into"
     return [
         ("F1", "SIGKILL of a pool child", plan.child_kills, did["F1"], "G"),
@@ -54,6 +55,7 @@ def killed(storm):
         ("F4", "SIGSTOP beyond the lease", plan.freezes, did["F4"], late),
         ("F4", "answers that came too late", 1, storm.notebook.fenced, "changed no row"),
         ("F5", "SIGTERM in a batch", plan.deploys, did["F5"], seen),
+        ("F5", "workers that Celery kept waiting", 0, kept, "killed at last"),
         ("F6", "web SIGKILL (no relay exists)", plan.web_kills, did["F6"], "G"),
     ]
 
@@ -206,7 +208,7 @@ def complaints(storm, probe, books):
     for word in ("made twice", "lost"):
         if storm.bots[word]:
             yield f"F23: {storm.bots[word]} one-off invoices were {word}"
-    if crowding(storm, books) > CROWD_RATIO:
+    if storm.plan.judges_crowd and crowding(storm, books) > CROWD_RATIO:
         yield f"F27: small companies waited {crowding(storm, books):.1f} times as long"
     yield from unrest(storm)
     yield from believed(storm, books)

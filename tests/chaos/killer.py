@@ -29,11 +29,12 @@ HELD = (
 class Killer:
     """Breaks a world. `later` calls something after so many seconds, on the main thread."""
 
-    def __init__(self, world, *, chance, later, notebook):
+    def __init__(self, world, *, chance, later, notebook, told):
         self.world = world
         self.chance = chance
         self.later = later
         self.notebook = notebook
+        self.told = told
         self.happened = Counter()
         self.complaints = []
         self.frozen = set()
@@ -106,12 +107,12 @@ class Killer:
             return
         self.world.leaving.remove(worker)
         self.happened["F5"] += 1
-        if worker.lives:
+        kept_waiting = worker.lives
+        if kept_waiting:
             self.count_end(worker.name, self.world.put_down(worker))
-            return
         self.notebook.read()
         tokens = [token for process in processes for token in self.notebook.tokens[process]]
-        if self._disturbed(processes, told_at) or not tokens:
+        if kept_waiting or self._disturbed(processes, told_at) or not tokens:
             return
         with suppress(psycopg2.Error), closing(self.world.connect()) as connection:
             cursor = connection.cursor()
@@ -122,10 +123,10 @@ class Killer:
                 self.complaints.append(f"{worker.name} was told to end and left {left} attempts")
 
     def count_end(self, name, how):
-        """Note how a worker that was told to end did so."""
+        """Note how a worker that was told to end did so; those that had to be killed are told."""
         self.happened[f"workers that were {how}"] += 1
-        if how == "hung":
-            self.complaints.append(f"{name} was at work and did not end after SIGTERM")
+        if how != "ended":
+            self.told(f"{name} was {how} and did not end after SIGTERM")
 
     def _disturbed(self, processes, told_at):
         """Say whether something else killed it, or cut its database, while it was ending."""

@@ -75,6 +75,7 @@ class Plan:
     skewed_seconds: float  # F24
     poisoned: int  # F26
     shuffle_seconds: float
+    judges_crowd: bool  # F27: with a dozen schedulers in a company its last ones say nothing.
     workers: int = 3
     children: int = 2
     beats: int = 2
@@ -114,6 +115,7 @@ FULL = Plan(
     skewed_seconds=30,
     poisoned=4,
     shuffle_seconds=20,
+    judges_crowd=True,
 )
 GATE = Plan(
     name="chaos-gate",
@@ -147,6 +149,7 @@ GATE = Plan(
     skewed_seconds=5,
     poisoned=2,
     shuffle_seconds=3,
+    judges_crowd=False,
     cap_seconds=15 * 60,
 )
 PLANS = {"run": FULL, "gate": GATE}

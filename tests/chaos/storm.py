@@ -50,7 +50,9 @@ class Storm:
     def __init__(self, world, plan, *, chance, told):
         self.world, self.plan, self.told = world, plan, told
         self.notebook = Notebook(world.folder / "notes")
-        self.killer = Killer(world, chance=chance, later=self.later, notebook=self.notebook)
+        self.killer = Killer(
+            world, chance=chance, later=self.later, notebook=self.notebook, told=told
+        )
         self.happened = self.killer.happened
         callbacks = {"duplicate": 3, "shuffle_seconds": plan.shuffle_seconds, "early": 0.05}
         self.weather = Weather(world, callbacks=callbacks)

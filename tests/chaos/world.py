@@ -203,10 +203,11 @@ class World:
         return self.start_bot("import", "tests.chaos.load", "wave", asked, wave)
 
     def end(self, name, *, seconds=STOP_SECONDS):
-        """Ask a process to end; returns whether it did, or was deaf and had to be killed.
+        """Ask a process to end; returns whether it ended, or was deaf or hung and had to be killed.
 
-        Deaf is a Celery worker whose own processes are all dead and that starts no others: it hears
-        no signal either. Nothing of ours runs in it, so it can hold nothing up but its own end.
+        A Celery master whose processes were killed at the wrong moment may wait for ever: deaf
+        without processes of its own, hung with one that it never told to end. Leases end all the
+        same, as those of the dead.
         """
         child = self.children.pop(name)
         child.signal(signal.SIGTERM)
@@ -218,7 +219,7 @@ class World:
 
     def put_down(self, child):
         """Kill what does not end, after writing down what it was doing; returns what it was."""
-        child.signal(signal.SIGUSR1)  # The test build writes the stacks of its threads.
+        child.signal_all(signal.SIGUSR2)  # The test build writes the stacks of all threads.
         time.sleep(STACK_SECONDS)
         is_deaf = not child.working_children()
         child.kill()

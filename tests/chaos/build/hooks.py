@@ -69,7 +69,7 @@ def install():
     connection_created.connect(_watch)
     _install_clock()
     _install_doubles()
-    faulthandler.register(signal.SIGUSR1)  # For one that does not end: what is it doing?
+    faulthandler.register(signal.SIGUSR2)  # For one that does not end: what is it doing?
     note("built")
 
 
