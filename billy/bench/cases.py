@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,14 @@ class Sizes:
     runs: int = 3
     cycles: int = 10_000
     plain_cycles: int = 1_000  # The plain loop costs the same each cycle, and takes its time.
+    wire_cycles: int = 3_000
+    waiting_cycles: dict[int, int] = field(  # By calls at once; each takes 4 s or more.
+        default_factory=lambda: {32: 1_000, 100: 2_000, 200: 4_000}
+    )
+    idle: tuple[int, ...] = (0, 1_000, 100_000, 1_000_000)
+    due: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    past: tuple[int, ...] = (1_000_000,)
+    weighed: tuple[int, ...] = (10_000, 100_000)
 
     @property
     def schedulers(self) -> int:
@@ -34,7 +42,16 @@ class Sizes:
 
 SPARE = 500
 FULL = Sizes()
-QUICK = Sizes(cycles=3_000, plain_cycles=200)
+QUICK = Sizes(
+    cycles=2_000,
+    plain_cycles=150,
+    wire_cycles=1_000,
+    waiting_cycles={100: 1_000},
+    idle=(1_000, 20_000),
+    due=(2_000, 20_000),
+    past=(),
+    weighed=(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from billy.bench.growth import Point
     from billy.bench.measure import Sample
+    from billy.bench.wire import WireCase
 
 MILLI = 1000
+GROWS_FROM = 10_000  # What is due in the run that larger ones are compared with.
 KILOBYTE = 1024
 
 
@@ -115,12 +118,19 @@ class Book:
     about: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Figures] = field(default_factory=dict)
     ratios: list[Ratio] = field(default_factory=list)
+    ticks: list[Point] = field(default_factory=list)
+    growth: list[Point] = field(default_factory=list)
+    # (cycles done, MB held) of a worker, by the number of schedulers that it works off.
+    weights: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             **self.about,
             "cases": {key: each.told() for key, each in self.figures.items()},
+            "tick_ms_while_idle": [each.told() for each in self.ticks],
+            "cycles_per_second_by_due": [each.told() for each in self.growth],
+            "memory_mb_by_cycles": {str(due): found for due, found in self.weights.items()},
             "promises": [each.told() for each in self.ratios],
         }
 
@@ -151,3 +161,52 @@ def _paired(name: str, above: Figures, below: Figures, *, bar: float) -> Ratio:
     ratios = [one.rate / other.rate for one, other in pairs]
     spread = (min(ratios), max(ratios))
     return Ratio(name=name, value=median(ratios), bar=bar, at_least=True, spread=spread)
+
+
+def waited(figures: Figures, case: WireCase) -> Ratio:
+    """Return how near a slow processor's answers are used as well as they can be."""
+    ratios = [sample.rate / case.ideal for sample in figures.samples]
+    return Ratio(
+        name=f"{case.key:<8}of {case.at_once} ÷ {case.latency_seconds:g} s",
+        value=median(ratios),
+        bar=0.85,
+        at_least=True,
+        spread=(min(ratios), max(ratios)),
+    )
+
+
+def ticked(ticks: Sequence[Point]) -> Iterable[Ratio]:
+    """Yield what a tick costs among the most schedulers, beside one among the fewest."""
+    some = [each for each in ticks if each.schedulers]
+    if len(some) > 1:
+        name = f"f       tick over {some[-1].schedulers:,} ÷ {some[0].schedulers:,}"
+        yield _grown(name, some[-1], some[0], bar=1.5, at_least=False)
+
+
+def grown(growth: Sequence[Point]) -> Iterable[Ratio]:
+    """Yield how much of the speed is left where there is more due, and more past."""
+    base = next((each for each in growth if each.schedulers >= GROWS_FROM), None)
+    for each in growth:
+        if base is not None and each.schedulers > base.schedulers:
+            past = " + past" if each.past else ""
+            name = f"g       {each.schedulers:,} due{past} ÷ {base.schedulers:,}"
+            yield _grown(name, each, base, bar=0.8, at_least=True)
+
+
+def weighed(weights: dict[int, list[tuple[int, float]]]) -> Iterable[Ratio]:
+    """Yield what a worker's memory grows by, and its peak."""
+    peaks = [found[-1][1] for _, found in sorted(weights.items())]
+    if len(peaks) > 1:
+        few, many = min(weights), max(weights)
+        name = f"g       memory, {few:,} to {many:,} due"
+        yield Ratio(name=name, value=peaks[-1] - peaks[0], bar=20, at_least=False, unit="MB")
+    if peaks:
+        yield Ratio(
+            name="g       a worker's memory", value=max(peaks), bar=200, at_least=False, unit="MB"
+        )
+
+
+def _grown(name: str, one: Point, other: Point, *, bar: float, at_least: bool) -> Ratio:
+    ratios = [mine / its for mine, its in zip(one.values, other.values, strict=True)]
+    spread = (min(ratios), max(ratios))
+    return Ratio(name=name, value=median(ratios), bar=bar, at_least=at_least, spread=spread)

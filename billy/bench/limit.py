@@ -63,15 +63,15 @@ def settle(attempts: list[UUID], *, now: datetime) -> int:
 
 
 # What Billy's terms and bodies say, as canonical JSON.
-_TERMS = (
+TERMS = (
     """'{"description":"' || description || '","task":"' || task || '","time_zone":"'"""
     """ || time_zone || '","version":' || version || '}'"""
 )
-_OPENED = (
+OPENED = (
     """'{"attempt":1,"line":"' || description || '","period":["'"""
     f""" || {iso("next_run_at")} || '","' || {iso("period_end")} || '"]}}'"""
 )
-_CHARGED = (
+CHARGED = (
     """'{"amount":' || amount || ',"attempt":1,"uri":"' || uri || '"}'"""  # As canonical JSON.
 )
 INTENT = f"""
@@ -104,7 +104,7 @@ WITH due AS MATERIALIZED (
 ), named AS MATERIALIZED (
   SELECT timed.*, {uuid_of(at="next_run_at", digest="feed_name")} AS feed,
     {uuid_of(at="%(now)s::timestamptz", digest="event_name")} AS event,
-    {_OPENED} AS body, 'line/' || occurrence || '/0' AS dedupe
+    {OPENED} AS body, 'line/' || occurrence || '/0' AS dedupe
   FROM timed
 ), ready AS MATERIALIZED (
   SELECT named.*,
@@ -143,7 +143,7 @@ WITH due AS MATERIALIZED (
     captured, returned, refunded, applied, credited, state, series, number, due_at, opened_at,
     created_at)
   SELECT feed, company, trail, occurrence, 'period', 'debit', next_run_at, period_end,
-    customer_id, plan_id, instrument_id, currency, ({_TERMS})::jsonb, amount, amount, 0, 0, 0, 0,
+    customer_id, plan_id, instrument_id, currency, ({TERMS})::jsonb, amount, amount, 0, 0, 0, 0,
     0, 'open', 'INV', numbers.last - counted.many + place, next_run_at, %(now)s, %(now)s
   FROM ready JOIN numbers ON numbers.company_id = company JOIN counted ON counted.owner = company
 ), events AS (
@@ -183,7 +183,7 @@ WITH held AS MATERIALIZED (
   WHERE a.id = ANY(%(attempts)s::uuid[]) AND a.state = 'intent'
   FOR NO KEY UPDATE OF t
 ), told AS MATERIALIZED (
-  SELECT held.*, {_CHARGED} AS body,
+  SELECT held.*, {CHARGED} AS body,
     {digest_of("'event'", "trail::text", "seq::text")} AS event_name
   FROM held
 ), ready AS MATERIALIZED (

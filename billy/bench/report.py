@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from billy.bench.figures import Book, Figures, Ratio
+    from billy.bench.growth import Point
 
 WIDTH = 80
 TEN, HUNDRED = 10, 100
@@ -22,25 +23,41 @@ def lines(book: Book) -> Iterator[str]:
     if book.figures:
         yield ""
         yield from _table(list(book.figures.values()))
+    if book.ticks:
+        yield ""
+        yield from _points("f  a tick that finds nothing due, ms", book.ticks, digits=2)
+    if book.growth:
+        yield ""
+        yield from _points("g  cycles a second, by what is due", book.growth, digits=0)
     if book.ratios:
         yield ""
         yield from _promises(book.ratios)
 
 
 def _table(figures: list[Figures]) -> Iterator[str]:
-    yield f"{'':27}{'cycles a second':>23}{'for each cycle':>25}{'peak':>5}"
+    yield f"{'':30}{'cycles a second':>20}   {'each cycle':>23}{'peak':>5}".rstrip()
     yield (
-        f"{'':27}{'min':>7}{'median':>8}{'max':>8}"
-        f"{'SQL':>6}{'commit':>7}{'rows':>5}{'ms':>5}{'KB':>5}{'MB':>4}"
+        f"{'':30}{'min':>6}{'median':>7}{'max':>7}"
+        f"{'SQL':>6}{'com.':>6}{'rows':>4}{'CPU':>5}{'WAL':>5}{'MB':>4}"
     )
     yield "-" * WIDTH
     for each in figures:
         least, middle, most = each.rates
         yield (
-            f"{each.key:<3}{each.title:<24}{least:>7,.0f}{middle:>8,.0f}{most:>8,.0f}"
-            f"{short(each.statements):>6}{short(each.commits):>7}{each.rows:>5.1f}"
-            f"{short(each.cpu_ms):>5}{each.wal_kb:>5.1f}{each.peak_mb:>4.0f}"
+            f"{each.key:<5}{each.title:<25}{least:>6,.0f}{middle:>7,.0f}{most:>7,.0f}"
+            f"{few(each.statements):>6}{few(each.commits):>6}{each.rows:>4.0f}"
+            f"{few(each.cpu_ms):>5}{each.wal_kb:>5.1f}{each.peak_mb:>4.0f}"
         )
+
+
+def _points(title: str, points: list[Point], *, digits: int) -> Iterator[str]:
+    yield f"{title:<50}{'min':>10}{'median':>10}{'max':>10}"
+    yield "-" * WIDTH
+    for each in points:
+        past = f" and {each.past:,} past invoices" if each.past else ""
+        row = f"   {each.schedulers:,} schedulers{past}"
+        values = (min(each.values), each.middle, max(each.values))
+        yield f"{row:<50}" + "".join(f"{value:>10,.{digits}f}" for value in values)
 
 
 def _promises(ratios: list[Ratio]) -> Iterator[str]:
@@ -60,3 +77,10 @@ def short(value: float) -> str:
     if value >= TEN:
         return f"{value:.1f}"
     return f"{value:.3f}" if value < TEN / HUNDRED else f"{value:.2f}"
+
+
+def few(value: float) -> str:
+    """Return a number in at most five characters: `.0045`, `0.13`, `13.0`."""
+    if value < TEN / HUNDRED:
+        return f"{value:.4f}".removeprefix("0") if value < TEN / HUNDRED**2 else f"{value:.3f}"
+    return f"{value:.2f}" if value < TEN else f"{value:.1f}"

@@ -8,37 +8,47 @@ chains included, so that `audit.verify` has something to say about it afterwards
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.db import connection
 
 from accounts.models import Company
-from audit.sets import array, execute, fetch
+from audit.sets import array, execute, fetch, update
 from billy.bench.texts import canonical_event, uuid_of
 from core.frequency import Frequency
 from plans.models import Plan
+from processors.base import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
 
 FOUNDED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST_DUE_AT: Final = datetime(2026, 1, 15, tzinfo=UTC)
+NEXT_DUE_AT: Final = datetime(2026, 2, 17, tzinfo=UTC)  # All of the occurrence after that.
 IDLE_AT: Final = FIRST_DUE_AT - timedelta(days=1)  # Nothing is due yet.
 DUE_AT: Final = FIRST_DUE_AT + timedelta(days=1)  # Everything is.
 AMOUNT: Final = 1500
 DESCRIPTION: Final = "the goat - silver"
 ZONES: Final = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Tokyo")
 SECONDS_OF_A_DAY: Final = 86_400
+MEMORY: Final = tuple(
+    (Account(url="memory:", secret=f"secret-{number}"), f"memory:secret-{number}")
+    for number, _ in enumerate(ZONES)
+)
 
 
-def open_companies(*, url: str = "memory:") -> None:
-    """Open the companies, each with its account and its plan."""
-    for number, zone in enumerate(ZONES):
+def open_companies(accounts: Sequence[tuple[Account, str]] = MEMORY) -> None:
+    """Open the companies, each with a plan, and its account with the name that this has there."""
+    for number, (zone, (account, remote)) in enumerate(zip(ZONES, accounts, strict=True)):
         company = Company.create(
             name=f"Shop {number}",
             time_zone=zone,
-            processor_url=url,
-            processor_key=f"secret-{number}",
+            processor_url=account.url,
+            processor_key=account.secret,
             now=FOUNDED_AT,
         )
-        company.processor_account = f"memory:secret-{number}"
+        company.processor_account = remote
         company.save(update_fields=["processor_account"])
         Plan.create(
             company=company,
@@ -81,8 +91,23 @@ def strip() -> None:
         execute(statement)
 
 
-def tidy() -> None:
-    """Leave no work behind for the server to do while something is measured."""
+def name_cards(cards: Sequence[UUID], uris: Sequence[str]) -> None:
+    """Write down what the processor calls these cards."""
+    update(
+        "billy_accounts_fundinginstrument",
+        {"id": "uuid", "uri": "text"},
+        list(zip(cards, uris, strict=True)),
+        key="id",
+    )
+
+
+def tidy(*, full: bool = False) -> None:
+    """Leave no work behind for the server to do while something is measured.
+
+    `full` gives back the room of rows that were all written twice.
+    """
+    if full:
+        execute("VACUUM FULL billy_schedulers_scheduler, billy_audit_audittrail")
     execute("VACUUM ANALYZE")
     if may_checkpoint():
         execute("CHECKPOINT")

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billy.bench import cases, report
+from billy.bench import cases, plot, report
 from billy.bench.database import NoDatabase, Server, server
-from billy.bench.figures import Book, Figures, side_by_side
+from billy.bench.figures import Book
+from billy.bench.rounds import KEYS, Rounds
 from billy.demo.children import ChildFailed
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-KEYS = tuple(case.key for case in cases.SIDE_BY_SIDE)
 MEGABYTE = 1024 * 1024
 
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--quick", action="store_true", help="a part of it, within 2 minutes")
         parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(KEYS)}")
         parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
+        parser.add_argument("--plot", metavar="FILE.png", help="draw (f) and (g) there")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Measure, and print what was found."""
@@ -43,40 +44,29 @@ class Command(BaseCommand):
         try:
             with server() as found:
                 book = Book(about=about(found))
-                self._side_by_side(found, sizes, only, book)
+                Rounds(server=found, sizes=sizes, only=only, book=book, say=self._say).run()
         except (NoDatabase, ChildFailed) as error:
             raise CommandError(str(error)) from error
         for line in report.lines(book):
             self.stdout.write(line)
         if options["json"]:
             Path(options["json"]).write_text(json.dumps(book.told(), indent=1), encoding="utf-8")
-
-    def _side_by_side(self, found: Server, sizes: cases.Sizes, only: set[str], book: Book) -> None:
-        wanted = [case for case in cases.SIDE_BY_SIDE if case.key in only]
-        if not wanted:
-            return
-        self._say(f"setting the stage: {sizes.schedulers:,} schedulers")
-        cases.set_stage(found, sizes)
-        samples: dict[str, list[Any]] = {case.key: [] for case in wanted}
-        for number in range(sizes.runs):
-            for case in wanted:
-                sample = case.run(found, sizes)
-                samples[case.key].append(sample)
-                self._say(
-                    f"run {number + 1} of {sizes.runs}  {case.key:<3}{case.title:<24}"
-                    f"{sample.rate:>8,.0f} cycles a second"
-                )
-        book.figures = {
-            case.key: Figures(key=case.key, title=case.title, samples=samples[case.key])
-            for case in wanted
-        }
-        book.ratios += side_by_side(book.figures)
+        if options["plot"]:
+            draw_plot(book, Path(options["plot"]))
 
     def _say(self, what: str) -> None:
         """Show progress, on the error stream: the report may go into a file."""
         seconds = time.monotonic() - self._started
         sys.stderr.write(f"{seconds:>6.0f} s  {what}\n")
         sys.stderr.flush()
+
+
+def draw_plot(book: Book, path: Path) -> None:
+    """Draw what grows; raises CommandError where that cannot be done."""
+    try:
+        plot.draw(book, path)
+    except plot.NoPlotter as error:
+        raise CommandError(f"--plot: {error}") from error
 
 
 def chosen(only: str | None) -> set[str]:
