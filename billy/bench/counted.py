@@ -6,10 +6,14 @@ outside a transaction, which is how a question is put, counts as a statement onl
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psycopg2.extensions
 from django.db import connections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Count:
@@ -59,7 +63,14 @@ class CountedConnection(psycopg2.extensions.connection):
         super().commit()
 
 
-def count_connections() -> None:
-    """Let every connection that Django opens from now on count."""
+@contextmanager
+def counting() -> Iterator[None]:
+    """Let every connection that Django opens within this block count."""
+    options = connections.settings["default"]["OPTIONS"]
     connections.close_all()
-    connections.settings["default"]["OPTIONS"]["connection_factory"] = CountedConnection
+    options["connection_factory"] = CountedConnection
+    try:
+        yield
+    finally:
+        connections.close_all()
+        del options["connection_factory"]

@@ -71,7 +71,7 @@ def _frame(axes: Any, title: str, across: str, up: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_count))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
     axes.set_xlabel(across, color=INK)
@@ -79,6 +79,10 @@ def _frame(axes: Any, title: str, across: str, up: str) -> None:
     axes.grid(visible=True, axis="y", color=GREY, alpha=0.3, linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK, labelsize=9)
+
+
+def _count(value: float, _: int) -> str:
+    return "none" if value <= NONE_AT else f"{value:,.0f}"
 
 
 def _line(axes: Any, points: Sequence[Point], *, color: str, label: str, marker: str = "o") -> None:
@@ -96,9 +100,6 @@ def _line(axes: Any, points: Sequence[Point], *, color: str, label: str, marker:
         linewidth=1.8,
         label=label,
     )
-    for each, place in zip(points, places, strict=True):
-        if not each.schedulers:
-            axes.annotate("none", (place, 0), ha="center", va="bottom", fontsize=8, color=GREY)
 
 
 def _bar(axes: Any, points: Sequence[Point], *, factor: float, label: str, base: int) -> None:

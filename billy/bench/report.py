@@ -35,7 +35,7 @@ def lines(book: Book) -> Iterator[str]:
 
 
 def _table(figures: list[Figures]) -> Iterator[str]:
-    yield f"{'':30}{'cycles a second':>20}   {'each cycle':>23}{'peak':>5}".rstrip()
+    yield f"{'':30}{'cycles a second':>20}   {'each cycle':>22}{'peak':>5}".rstrip()
     yield (
         f"{'':30}{'min':>6}{'median':>7}{'max':>7}"
         f"{'SQL':>6}{'com.':>6}{'rows':>4}{'CPU':>5}{'WAL':>5}{'MB':>4}"
@@ -54,7 +54,7 @@ def _points(title: str, points: list[Point], *, digits: int) -> Iterator[str]:
     yield f"{title:<50}{'min':>10}{'median':>10}{'max':>10}"
     yield "-" * WIDTH
     for each in points:
-        past = f" and {each.past:,} past invoices" if each.past else ""
+        past = f" after {each.past:,} invoices" if each.past else ""
         row = f"   {each.schedulers:,} schedulers{past}"
         values = (min(each.values), each.middle, max(each.values))
         yield f"{row:<50}" + "".join(f"{value:>10,.{digits}f}" for value in values)

@@ -20,7 +20,7 @@ class Apart(Memory):
     def submit(self, order: Order) -> Receipt:
         """Answer as the twin does, under a uri of this process."""
         receipt = super().submit(order)
-        return replace(receipt, uri=f"/debits/WD{os.getpid()}{receipt.uri[-13:]}")
+        return replace(receipt, uri=f"/debits/WD{os.getpid():07d}{receipt.uri[-13:]}")
 
 
 class Forgetful(Memory):
@@ -35,7 +35,7 @@ class Forgetful(Memory):
         """Answer with success."""
         return Receipt(
             kind=order.kind,
-            uri=f"/debits/WD{os.getpid()}{next(self._numbers):013d}",
+            uri=f"/debits/WD{os.getpid():07d}{next(self._numbers):013d}",
             status=Status.SUCCEEDED,
             amount=order.amount,
             currency=order.currency,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billy.bench import cases, plot, report
+from billy.bench import cases, experiments, plot, report
 from billy.bench.database import NoDatabase, Server, server
 from billy.bench.figures import Book
 from billy.bench.rounds import KEYS, Rounds
@@ -34,11 +34,17 @@ class Command(BaseCommand):
         parser.add_argument("--quick", action="store_true", help="a part of it, within 2 minutes")
         parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(KEYS)}")
         parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
+        parser.add_argument(
+            "--experiments", action="store_true", help="measure what was tried, instead"
+        )
         parser.add_argument("--plot", metavar="FILE.png", help="draw (f) and (g) there")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Measure, and print what was found."""
         self._started = time.monotonic()
+        if options["experiments"]:
+            self._experiments()
+            return
         only = chosen(options["only"])
         sizes = cases.QUICK if options["quick"] else cases.FULL
         try:
@@ -53,6 +59,21 @@ class Command(BaseCommand):
             Path(options["json"]).write_text(json.dumps(book.told(), indent=1), encoding="utf-8")
         if options["plot"]:
             draw_plot(book, Path(options["plot"]))
+
+    def _experiments(self) -> None:
+        """Print the figures of what was tried, as they come."""
+        sizes = cases.Sizes(cycles=experiments.CYCLES)
+        try:
+            with server() as found:
+                cases.set_stage(found, sizes)
+                for each in experiments.ALL:
+                    self._say(each.question)
+                    for line in each.lines(found):
+                        self.stdout.write(line)
+                for line in experiments.planning(found):
+                    self.stdout.write(line)
+        except (NoDatabase, ChildFailed) as error:
+            raise CommandError(str(error)) from error
 
     def _say(self, what: str) -> None:
         """Show progress, on the error stream: the report may go into a file."""
