@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash services lint types house fmt migrations lock check docs
+.PHONY: help setup up demo test test-fast stories crash services bench lint types house fmt migrations lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ crash:  ## A fault at every boundary
 
 services:  ## The tests with real Celery workers, on a Redis of their own
 	PYTHON=$(PYTHON) .ci/services
+
+bench:  ## How fast it is here, beside the limit; with the picture for the docs
+	$(PYTHON) manage.py bench --json var/bench.json --plot docs/images/performance.png
 
 lint:  ## Rules and format of the source
 	$(BIN)/ruff check .

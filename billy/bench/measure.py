@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KILOBYTES = 1024
 FLUSHING_SINCE = 150_000  # PostgreSQL 15: a session can make its own counts known at once.
+WAL_BY_SESSION_SINCE = 180_000  # PostgreSQL 18 tells what a session wrote, whatever others do.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Sample:
     commits: int = 0
     rows: int = 0
     wal_bytes: int = 0
+    wal_is_own: bool = False  # Of this session alone, and not of the whole server.
     peak_mb: float = 0.0
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -59,7 +61,8 @@ class Sample:
             statements=self.statements + other.statements,
             commits=self.commits + other.commits,
             rows=max(self.rows, other.rows),
-            wal_bytes=max(self.wal_bytes, other.wal_bytes),
+            wal_bytes=(sum if self.wal_is_own else max)((self.wal_bytes, other.wal_bytes)),
+            wal_is_own=self.wal_is_own,
             peak_mb=self.peak_mb + other.peak_mb,
         )
 
@@ -67,8 +70,8 @@ class Sample:
 class Meter:
     """Measures the block that it stands before; `sample` holds the result afterwards.
 
-    WAL and rows are the server's own counts. WAL is that of the whole server, so that another
-    database's work shows in it; rows are this database's.
+    WAL and rows are the server's own counts. Rows are those of this database. WAL is that of this
+    session from PostgreSQL 18 on; before, it is the whole server's, and shows what others do.
     """
 
     def __init__(self) -> None:
@@ -77,7 +80,7 @@ class Meter:
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._rows, self._wal = rows_written(), wal_position()
+        self._rows, self._wal = rows_written(), wal_written()
         self._statements, self._commits = Count.taken()
         self._cpu = time.process_time()
         self.sample.began = time.monotonic()
@@ -97,7 +100,8 @@ class Meter:
         sample.statements, sample.commits = statements - self._statements, commits - self._commits
         sample.peak_mb = peak_mb()
         if error is None:
-            sample.wal_bytes = wal_position() - self._wal
+            sample.wal_bytes = wal_written() - self._wal
+            sample.wal_is_own = server_version() >= WAL_BY_SESSION_SINCE
             sample.rows = rows_written() - self._rows
 
 
@@ -113,15 +117,29 @@ def memory_mb() -> float:
     return pages * resource.getpagesize() / KILOBYTES**2
 
 
-def wal_position() -> int:
-    """Return how many bytes of WAL the server has written since it was made."""
-    ((position,),) = fetch("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")
-    return int(position)
+def wal_written() -> int:
+    """Return the bytes of WAL that this session has written, or the whole server where it is old.
+
+    Only differences mean anything.
+    """
+    if server_version() >= WAL_BY_SESSION_SINCE:
+        fetch("SELECT pg_stat_force_next_flush()")
+        question = "SELECT wal_bytes::bigint FROM pg_stat_get_backend_wal(pg_backend_pid())"
+    else:
+        question = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+    ((written,),) = fetch(question)
+    return int(written)
+
+
+def server_version() -> int:
+    """Return the server's version as PostgreSQL counts it: 180004 is 18.4."""
+    connection.ensure_connection()
+    return int(connection.connection.server_version)
 
 
 def rows_written() -> int:
     """Return how many rows were inserted and updated in this database, by whatever session."""
-    if connection.cursor().connection.server_version >= FLUSHING_SINCE:
+    if server_version() >= FLUSHING_SINCE:
         fetch("SELECT pg_stat_force_next_flush()")
     else:
         time.sleep(1)  # A session tells its counts after half a second of nothing.

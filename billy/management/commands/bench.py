@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         """Take what to measure, how much of it, and where the figures go."""
         parser.add_argument("--quick", action="store_true", help="a part of it, within 2 minutes")
         parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(KEYS)}")
+        parser.add_argument("--runs", type=int, metavar="N", help="runs of each (3)")
         parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
         parser.add_argument(
             "--experiments", action="store_true", help="measure what was tried, instead"
@@ -43,10 +45,11 @@ class Command(BaseCommand):
         """Measure, and print what was found."""
         self._started = time.monotonic()
         if options["experiments"]:
-            self._experiments()
+            self._experiments(options["runs"] or experiments.RUNS)
             return
         only = chosen(options["only"])
         sizes = cases.QUICK if options["quick"] else cases.FULL
+        sizes = replace(sizes, runs=options["runs"] or sizes.runs)
         try:
             with server() as found:
                 book = Book(about=about(found))
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         if options["plot"]:
             draw_plot(book, Path(options["plot"]))
 
-    def _experiments(self) -> None:
+    def _experiments(self, runs: int) -> None:
         """Print the figures of what was tried, as they come."""
         sizes = cases.Sizes(cycles=experiments.CYCLES)
         try:
@@ -68,7 +71,7 @@ class Command(BaseCommand):
                 cases.set_stage(found, sizes)
                 for each in experiments.ALL:
                     self._say(each.question)
-                    for line in each.lines(found):
+                    for line in each.lines(found, runs=runs):
                         self.stdout.write(line)
                 for line in experiments.planning(found):
                     self.stdout.write(line)
