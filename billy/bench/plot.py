@@ -68,10 +68,11 @@ def _rates(axes: Any, growth: Sequence[Point]) -> None:
 
 
 def _frame(axes: Any, title: str, across: str, up: str) -> None:
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(_count))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
     axes.set_xlabel(across, color=INK)

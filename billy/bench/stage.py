@@ -1,6 +1,8 @@
 """Set the stage: companies with customers, cards and schedulers, written in sets.
 
-A fixed price, monthly, by card; four companies in four time zones; the due times spread over a day.
+A fixed price, monthly, by card; four companies in four time zones. They subscribed on the same day
+of each of the last 24 months and are due, through that day, at the time when they did: rows that
+were made one after the other are due one after the other, as they are in life, 24 months at once.
 The first tick that is due opens occurrence 0 of each. Whatever is set up is as Billy writes it,
 chains included, so that `audit.verify` has something to say about it afterwards.
 """
@@ -32,6 +34,7 @@ AMOUNT: Final = 1500
 DESCRIPTION: Final = "the goat - silver"
 ZONES: Final = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Tokyo")
 SECONDS_OF_A_DAY: Final = 86_400
+MONTHS: Final = 24  # So many months' subscribers are due at the same times of the day.
 MEMORY: Final = tuple(
     (Account(url="memory:", secret=f"secret-{number}"), f"memory:secret-{number}")
     for number, _ in enumerate(ZONES)
@@ -72,6 +75,7 @@ def add_schedulers(count: int) -> None:
             len(companies),
             FIRST_DUE_AT,
             SECONDS_OF_A_DAY,
+            max(1, -(-count // MONTHS)),
             count,
         ],
     )
@@ -171,9 +175,9 @@ SELECT n, companies.company, companies.plan, companies.zone,
 FROM unnest(%s::uuid[], %s::uuid[], %s::text[])
   WITH ORDINALITY AS companies (company, plan, zone, place)
 JOIN LATERAL (
-  SELECT n, first + make_interval(secs => (n * 7919) %% day) AS due_at
+  SELECT n, first + make_interval(secs => (n - 1) %% each_month * day / each_month) AS due_at
   FROM (SELECT %s::bigint AS many, %s::timestamptz AS first, %s::bigint AS day,
-    %s::bigint AS count) AS told,
+    %s::bigint AS each_month, %s::bigint AS count) AS told,
   generate_series(companies.place, count, many) AS n
 ) AS numbered ON true
 ORDER BY n
