@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants lint types house fmt migrations schema volume lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema volume lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ chaos-gate:  ## The small chaos that CI runs; needs redis-server
 chaos-mutants:  ## Broken variants of Billy, each of which the judge must see
 	$(PYTHON) manage.py version
 	$(BIN)/python -m tests.chaos mutants
+
+bench:  ## How fast it is here, beside the limit; with the picture for the docs
+	$(PYTHON) manage.py bench --json var/bench.json --plot docs/images/performance.png
 
 lint:  ## Rules and format of the source
 	$(BIN)/ruff check .

@@ -102,6 +102,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.finish(seconds=seconds)
+
+    def finish(self, *, seconds: float = STOP_SECONDS) -> None:
+        """Hear out a process that has ended, and let go of it."""
         self._listener.join(seconds)
         if self.process.stdout is not None and not self._listener.is_alive():
             self.process.stdout.close()
