@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audit import rehash
-from audit.findings import Check, asked
+from audit import checkpoints, rehash
+from audit.findings import Check, Finding, Scope, asked
 from audit.kinds import KINDS
 from audit.models import AuditTrail, Outbox
 from audit.rehash import COLUMNS, EVENT, TRAIL, digest_of
@@ -163,9 +163,17 @@ SELECT DISTINCT 'event', e.id::text, 'was not told, and another one of the same 
  WHERE NOT EXISTS (SELECT 1 FROM {OUTBOX} p WHERE p.dedupe = e.trail_id || '/' || e.seq)
 """
 
+
+def signed(_: Scope) -> Iterator[Finding]:
+    """Yield what is wrong with the checkpoints: their order, signatures, roots and heads."""
+    for problem in checkpoints.problems():
+        yield Finding("", problem)
+
+
 CHECKS = (
     Check(id="I9", title="heads are the last events' hashes", depth="fast", find=asked(HEADS)),
     Check(id="I9", title="every chain, computed anew", depth="full", find=rehash.chains),
+    Check(id="I11", title="checkpoints, computed anew", depth="full", find=signed),
     Check(id="I12", title="events' words and units", depth="full", find=asked(UNKNOWN_WORDS)),
     Check(id="I18", title="messages tell of events", depth="full", find=asked(MESSAGES)),
 )

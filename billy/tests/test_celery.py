@@ -116,6 +116,7 @@ def test_where_no_process_is_started_the_worker_itself_polls(pool, polls, quiet,
 @pytest.mark.django_db
 def test_what_was_cut_off_does_not_wait_until_nothing_is_due(quiet, settings, goat, alice, bob):
     settings.BILLY_BATCH_SIZE = 1
+    settings.BILLY_LEASE_SECONDS = 20.2  # So short that a flow begins no batch after 0.2 seconds.
     now = database_now()
     cut_off = open_feed(goat, alice, now=now)
     abandon()

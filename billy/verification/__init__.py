@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 20  # Offenders of an invariant that are named; the count tells the rest.
 
-# The checkpoints' checks (I11) join here as `audit.checkpoints.CHECKS`.
 CHECKS: Final[tuple[Check, ...]] = (
     *audit.verify.CHECKS,
     *accounts.verify.CHECKS,

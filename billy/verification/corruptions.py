@@ -18,6 +18,7 @@ CUSTOMER: Final = "billy_accounts_customer"
 COMPANY: Final = "billy_accounts_company"
 INSTRUMENT: Final = "billy_accounts_fundinginstrument"
 SERIES: Final = "billy_invoices_numberseries"
+CHECKPOINT: Final = "billy_audit_checkpoint"
 OUTBOX: Final = "billy_audit_outbox"
 
 

@@ -6,12 +6,14 @@ damages is what really exists.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from accounts import open as opening
 from accounts.enroll import enroll
 from accounts.models import Company, Customer, FundingInstrument
+from audit import checkpoints
 from audit.sets import execute
 from core.frequency import Frequency
 from core.money import Money
@@ -62,9 +64,12 @@ def live(twin: Twin) -> None:
     market.refresh_from_db()
     for tell in (_good, _bad, _stopped, _late, _by_hand):
         tell(market, twin)
+    logging.getLogger(checkpoints.__name__).setLevel(logging.WARNING)  # They are no one's.
+    checkpoints.take(now=END - DAY)
     _good(other, twin)
     _pass(twin, END)
     _unanswered(market, twin)
+    checkpoints.take(now=END)
     Inbound.objects.create(
         processor="memory",
         company=market,

@@ -6,6 +6,7 @@ from typing import Final
 
 from billy.verification.corruptions import (
     ATTEMPT,
+    CHECKPOINT,
     COMPANY,
     CUSTOMER,
     EVENT,
@@ -77,6 +78,19 @@ EVENTS: Final = (
         f"UPDATE {TRAIL} t SET head_seq = e.seq, head_hash = e.hash FROM {EVENT} e"
         f" WHERE t.id = {LONG} AND e.trail_id = t.id AND e.seq = 2",
     ),
+    rows(
+        "a history is set back to before its checkpoint",
+        "I11",
+        f"DELETE FROM {EVENT} WHERE trail_id = {LONG} AND seq > 2",
+        f"UPDATE {TRAIL} t SET head_seq = e.seq, head_hash = e.hash FROM {EVENT} e"
+        f" WHERE t.id = {LONG} AND e.trail_id = t.id AND e.seq = 2",
+    ),
+    rows(
+        "a checkpoint is edited",
+        "I11",
+        f"UPDATE {CHECKPOINT} SET at = at - interval '1 hour' WHERE number = 1",
+    ),
+    rows("a checkpoint is deleted", "I11", f"DELETE FROM {CHECKPOINT} WHERE number = 1"),
     rows(
         "a scheduler is paused without an event",
         "I10",

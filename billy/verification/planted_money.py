@@ -125,7 +125,7 @@ ATTEMPTS: Final = (
     rows(
         "an object belongs to two attempts",
         "I8",
-        without("transaction_remote_once"),
+        "DROP INDEX transaction_remote_once",
         f"UPDATE {ATTEMPT} SET processor_uri = '/debits/same' WHERE state = 'succeeded'",
     ),
     rows(

@@ -6,6 +6,7 @@ import pytest
 
 from accounts import fence
 from accounts.clock import ClocksApart, database_now, shared_now
+from accounts.open import account_of
 from conftest import LIMITS, abandon, change, crowd, hasten, subscribe, sweep, tick
 from core.invalid import Invalid
 from core.money import Money
@@ -45,13 +46,13 @@ def test_nothing_that_is_due_begins(goat, memory, now):
 
 def test_the_claims_themselves_ask_so_that_a_batch_under_way_stops_too(goat, alice, now):
     scheduler = subscribe(goat, alice, now=now)
-    companies = claim.companies_with_work(now=now)
+    companies = claim.work(now=now).companies
     freeze()
 
-    assert [] == claim.companies_with_work(now=now)
-    assert [] == claim.claim(companies, now=now, limit=10, share=10)
-    assert [] == claim.claim_only([scheduler.pk], now=now)
-    assert [] == claim.computed(now=now, limit=10)
+    assert () == claim.work(now=now).companies
+    assert () == claim.claim(companies, now=now, limit=10, share=10)
+    assert () == claim.claim_only([scheduler.pk], now=now)
+    assert () == claim.computed(now=now, limit=10)
 
 
 @pytest.mark.parametrize("answer", [Declined, Lost, Pending])
@@ -112,7 +113,7 @@ def test_a_processor_without_keys_is_asked_before_every_send(goat, alice, now):
     memory = Memory(hide_keys=True)
     subscribe(goat, alice, now=now)
     held = cycle.begin(now=now, limits=LIMITS()).held
-    account = cycle.account_of(goat.company)
+    account = account_of(goat.company)
     memory.submit(held[0].order(account))  # As the database did that was set back since.
 
     cycle.run(held, processor=memory, now=now, limits=LIMITS())

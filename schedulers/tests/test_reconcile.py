@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.open import account_of
 from conftest import LIMITS, abandon, change, instrument_of, open_company, subscribe, sweep, tick
 from core.invalid import Invalid
 from core.money import Money
@@ -101,7 +102,7 @@ def test_a_planned_retry_that_was_made_meanwhile_replays(goat, alice, now):
     company = goat.company
     queued = Transaction.objects.get(attempt=2)
     held = cycle.payments.held([queued.pk])[0]
-    memory.submit(held.order(cycle.account_of(company)))
+    memory.submit(held.order(account_of(company)))
 
     assert [Fate.REPLAYS, Fate.KNOWN] == [fate for fate, _ in fates(company, memory, now=now)]
     tick(memory, now=now + timedelta(days=2))
@@ -257,7 +258,7 @@ def test_a_retry_that_adopting_brings_forth_is_known_in_the_same_run(goat, bob, 
     tick(memory, now=now)
     attempt = Transaction.objects.get()
     following = cycle.payments.held([attempt.pk])[0].next_attempt()
-    memory.submit(following.order(cycle.account_of(goat.company)))
+    memory.submit(following.order(account_of(goat.company)))
     memory.settle(attempt.processor_uri, Status.FAILED, "R01")
 
     found = fates(goat.company, memory, now=now)
