@@ -110,6 +110,8 @@ def lease_pending(*, limit: int, lease_seconds: float) -> list[Held]:
 
 def held(ids: Collection[UUID], *, fresh: Collection[UUID] = ()) -> list[Held]:
     """Return attempts as they stand, with all that is needed to send or to settle them."""
+    if not ids:
+        return []
     rows = fetch(
         f"SELECT {', '.join(HELD_COLUMNS.values())} FROM {TRANSACTION} a "
         f"JOIN {FEED} f ON f.id = a.feed_id "

@@ -9,10 +9,12 @@ from collections import Counter, defaultdict
 
 from audit.chain import Fact, digest
 from audit.models import AuditEvent, AuditTrail
+from billy.verification import examine
 from invoices.models import AuditFeed, NumberSeries
 from invoices.states import LIVE
 from processors.base import Status
 from schedulers.models import Scheduler
+from tests.crash.stage import START
 
 CHARGES = frozenset({"debit", "credit"})
 GIVEN_UP = frozenset({"declined", "rejected", "returned", "voided"})  # Another may follow these.
@@ -52,7 +54,14 @@ def problems_at_the_end(stage):
 
     What looks at everything at once belongs here: `verify` in full depth, for one.
     """
-    return [*numbers(stage.company)]
+    return [*numbers(stage.company), *verified(stage)]
+
+
+def verified(stage):
+    """Ask `verify --full` about all that the runs of a scenario left."""
+    for result in examine(depth="full", now=START):
+        if result.status not in {"clean", "person"}:
+            yield f"{result.id} {result.status}: {result.offenders[:2]} {result.error}"
 
 
 def numbers(company):

@@ -149,6 +149,7 @@ class Run:
         self.instruments = []
         self.schedulers = []
         self.again = deque()  # What a person whose request died will ask for once more.
+        self.failed = []  # What people were told that no crash explains.
         self.recovered_at = 0  # The number of the last boundary of the first recovery.
         self.edge.begin()
 
@@ -241,10 +242,11 @@ class Run:
         try:
             with process.running(aside=True):
                 act(self)
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001  # The worker must not take it for its own.
             if process.alive:
-                raise
-            self.again.append(act)
+                self.failed.append(repr(error))
+            else:
+                self.again.append(act)
         finally:
             process.close()
 
