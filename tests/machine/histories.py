@@ -36,7 +36,7 @@ CHANGES = [
     datetime(2027, 3, 28, 1, 30, tzinfo=UTC),
 ]
 MOST_PEOPLE = 8
-MOST_COPIES = 3  # Of the database, in one history: they take most of its time.
+MOST_COPIES = 4  # Of the database, in one history: they take most of its time.
 LATEST = datetime(2029, 1, 1, tzinfo=UTC)  # Longer histories say nothing new and take long.
 WAYS = st.fixed_dictionaries(
     {
@@ -92,10 +92,13 @@ class Histories(RuleBasedStateMachine):
             self.is_broken = True
             raise
 
-    @initialize(ways=st.lists(WAYS, min_size=1, max_size=3))
-    def people_sign_up(self, ways):
+    @initialize(ways=st.lists(WAYS, min_size=1, max_size=3), mood=st.sampled_from(sorted(MOODS)))
+    def people_sign_up(self, ways, mood):
+        """Begin with something that is due, and a processor that is as it is."""
         for way in ways:
             self.signs_up(way)
+        self.the_processor_is(mood)
+        self.a_worker_ticks()
 
     # -- workers ---------------------------------------------------------------------------------
 
@@ -265,6 +268,15 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def the_backup_is_restored(self):
         self.does("the backup is restored", self.world.restore)
+
+    @precondition(lambda self: self.world.copies + 2 <= MOST_COPIES)
+    @rule(jump=st.sampled_from(["an hour", "a week", "a month"]))
+    def the_last_commits_are_lost(self, jump):
+        """As when a standby takes over that had not heard of them: the processor had."""
+        self.a_backup_is_made()
+        self.time_passes(jump, works=True)
+        self.the_backup_is_restored()
+        self.a_worker_ticks()
 
     def teardown(self):
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 from django.db import Error
 
@@ -193,7 +194,11 @@ class Office:
             self.callback(receipt, self.world.memory.event_ids(receipt.uri)[-1], "well")
 
     def _either_order(self, pk, other):
-        futures = self.world.ticked((1, 2, 0) if other == "ticks" else (1,))
+        futures = self.world.ticked((1, 2) if other == "ticks" else (1,))
+        if other in {"takes over", "is told"}:  # A no that is heard first may stop a scheduler.
+            for each, promise in self.world.mind.promises.items():
+                futures[each].append(replace(promise.copy(), only_if_stopped=True))
+                futures[each].append(promise.tick(self.world.now))  # It may have been on hold.
         what = {"cancels": "cancel now", "pauses": "pause"}.get(other)
         if pk is not None and what:
             before = self.world.mind.promises[pk]

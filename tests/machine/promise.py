@@ -60,6 +60,7 @@ class Promise:
     counter: int = 0
     next_run: datetime = UNSET
     cancel_at: datetime | None = None
+    only_if_stopped: bool = False  # True of a choice that needs the processor's word to have come.
     waits: bool = False  # Stopped at the end of its trial, for want of an instrument.
     opened: dict[int, Opened] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)

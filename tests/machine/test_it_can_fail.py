@@ -209,7 +209,7 @@ def test_what_is_sound_keeps_quiet_in_the_same_history(machine, wrong):
 def test_random_histories_find_what_is_broken(tell):
     engine = Engine(tick=ticks_with_a_second_try)
 
-    with pytest.raises(AssertionError, match="nobody here knows of"):
+    with pytest.raises(AssertionError, match=r"nobody here knows of|was paid 2 times"):
         tell(7, histories=30, engine=engine, shrinks=False)
 
 
@@ -217,7 +217,7 @@ def happens(histories, steps):
     """Tell one history in this order, up to its end."""
     history = histories()
     try:
-        history.people_sign_up(ways=[CARD])
+        history.signs_up(CARD)
         for name, terms in steps:
             getattr(history, name)(**terms)
     finally:

@@ -276,7 +276,7 @@ class Look:
         if len({repr(each) for each in options}) > 1:  # It was due, and could go either way.
             moved.add(options.index(kept))
         promises[row.pk] = kept.copy()
-        promises[row.pk].state = row.state
+        promises[row.pk].state, promises[row.pk].only_if_stopped = row.state, False
         return []
 
     def _keeps(self, promise, row):
@@ -292,6 +292,8 @@ class Look:
         before, after = promise.state, row.state
         drafts = [n for n, f in self.feeds.get(row.pk, {}).items() if f.state == "draft"]
         if any(not promise.opened[n].draft for n in drafts):
+            return False
+        if promise.only_if_stopped and after in TICKING:
             return False
         if before == after:
             return True
