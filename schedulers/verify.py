@@ -30,8 +30,8 @@ SELECT CASE WHEN s.id IS NULL THEN 'trail' ELSE 'scheduler' END, coalesce(s.id, 
           FROM {FEED} WHERE kind = 'period' GROUP BY trail_id) f
   FULL JOIN {SCHEDULER} s ON s.id = f.trail_id
   LEFT JOIN LATERAL (SELECT sum((e.body ->> 'to')::bigint - (e.body ->> 'from')::bigint + 1) count
-         FROM {EVENT} e WHERE e.trail_id = s.id AND e.kind = 'occurrences.skipped') k
-    ON coalesce(f.count, 0) <> s.occurrence
+         FROM {EVENT} e WHERE coalesce(f.count, 0) <> s.occurrence
+          AND e.trail_id = s.id AND e.kind = 'occurrences.skipped') k ON true
  WHERE s.id IS NULL OR f.high >= s.occurrence OR f.low < 0
     OR coalesce(f.count, 0) + coalesce(k.count, 0) <> s.occurrence
 """

@@ -189,6 +189,8 @@ def fill(*, occurrences: int, each: int, told: Any = lambda *_: None) -> None:
         portion.start()
     for portion in portions:
         portion.join()
+    if any(portion.exitcode for portion in portions):
+        raise RuntimeError("a company was not filled in: drop the database and try again")
     execute(
         "INSERT INTO billy_invoices_numberseries (company_id, series, last)"
         f" SELECT company_id, 'INV', max(number) FROM {FEEDS} GROUP BY company_id"
@@ -201,6 +203,8 @@ def fill(*, occurrences: int, each: int, told: Any = lambda *_: None) -> None:
 def _fill(plan: Plan, first: int, count: int, each: int, told: Any) -> None:
     """Fill in one company: in a process of its own, since each has numbers of its own."""
     numbers: dict[Any, int] = {}
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        execute(f"SET {limit} = 0")  # On a busy machine a portion takes its time.
     for start in range(first, first + count, PEOPLE_AT_ONCE):
         some = min(PEOPLE_AT_ONCE, first + count - start)
         book = Book(numbers)
