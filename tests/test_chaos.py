@@ -3,14 +3,18 @@
 That whole runs turn red is shown by `make chaos-mutants`; here are the parts, without processes.
 """
 
+import os
 import random
+import signal
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from core.frequency import Frequency
 from schedulers.timers import Timer
 from tests.chaos import report
+from tests.chaos.children import Child, state_of, wait_until
 from tests.chaos.crowd import crowd
 from tests.chaos.findings import Line
 from tests.chaos.judge import money
@@ -137,3 +141,36 @@ def test_the_weather_keeps_count_when_the_sandbox_forgets():
     till.struck = {"outage": 1}
 
     assert weather.struck()["outage"] == 3
+
+
+@pytest.fixture
+def sleeper(tmp_path):
+    """A process that starts another of its own group, and waits."""
+    child = Child(
+        "sleeper",
+        ["/bin/sh", "-c", "sleep 60 & echo $!; wait"],
+        log=tmp_path / "log",
+        environment={"PATH": os.defpath},
+    )
+    yield child
+    child.kill()
+
+
+def test_a_child_ends_with_all_of_its_own(sleeper):
+    wait_until(lambda: sleeper.log.read_text().strip(), what="the child")
+    (inner,) = sleeper.children()
+
+    status = sleeper.kill()
+
+    assert (status, sleeper.lives) == (-signal.SIGKILL, False)
+    wait_until(lambda: state_of(inner) == "Z", what="the end of its own")
+
+
+def test_a_dead_child_keeps_its_number_until_it_is_buried(sleeper):
+    os.kill(sleeper.pid, signal.SIGKILL)
+
+    assert sleeper.wait(10)
+    assert Path(f"/proc/{sleeper.pid}").exists()
+    assert sleeper.kill() == -signal.SIGKILL
+    assert not Path(f"/proc/{sleeper.pid}").exists()
+    sleeper.signal_all(signal.SIGKILL)  # To nobody: its number may be anybody's by now.

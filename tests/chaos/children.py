@@ -84,22 +84,36 @@ class Child:
 
     @property
     def lives(self):
-        return self.process.poll() is None
+        """Say whether it lives. The dead are not reaped here: their number must stay theirs."""
+        if self.process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def wait(self, seconds):
+        """Wait for its end for so long; returns whether it has ended."""
+        ends = time.monotonic() + seconds
+        while self.lives and time.monotonic() < ends:
+            time.sleep(LOOK_SECONDS)
+        return not self.lives
 
     def signal(self, number):
         """Send a signal to the process alone."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(number)
+        if self.lives:
+            os.kill(self.pid, number)
 
     def signal_all(self, number):
-        """Send a signal to it and to all of its children."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        """Send a signal to it and to all of its children.
+
+        Once it is reaped its number may be anybody's, and nobody is sent anything.
+        """
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
 
     def kill(self):
-        """End it with all of its children, who get no chance to tidy up."""
+        """End it with all of its children, who get no chance to tidy up; returns its status."""
         self.signal_all(signal.SIGKILL)
-        self.process.wait(READY_SECONDS)
+        return self.process.wait(READY_SECONDS)
 
     def children(self):
         """Return the pids of its children that live."""
@@ -110,20 +124,21 @@ class Child:
 
     def working_children(self):
         """Return those that are not dead and merely not yet buried."""
-        return [each for each in self.children() if _state(each) != "Z"]
+        return [each for each in self.children() if state_of(each) != "Z"]
 
     def wait_ready(self, is_true):
         """Wait until it is true; raises NotReady, at once where the process ends before."""
 
         def ready():
             if not self.lives:
-                raise NotReady(f"{self.name} ended with {self.process.returncode}; see {self.log}")
+                raise NotReady(f"{self.name} ended with {self.kill()}; see {self.log}")
             return is_true()
 
         wait_until(ready, what=self.name)
 
 
-def _state(pid):
+def state_of(pid):
+    """Return the kernel's letter for a process: Z for one that is dead, buried or not."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return "Z"

@@ -65,8 +65,10 @@ class Cluster:
         """End it: in its fast mode, or as `-m immediate` does, so that it must recover."""
         self.last_stop = time.monotonic()
         if self.child is not None and self.child.lives:
+            self.child.signal_all(signal.SIGCONT)  # Somebody may have stopped the whole run.
             self.child.signal(signal.SIGQUIT if hard else signal.SIGINT)
-            self.child.process.wait(60)
+            self.child.wait(60)
+            self.child.kill()
 
     def take_copy(self):
         """Keep the data as they are now. The server is down for as long as that takes."""

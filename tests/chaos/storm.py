@@ -194,8 +194,9 @@ class Storm:
             child = self.world.children[name]
             if not child.lives:
                 del self.world.children[name]
-                if child.process.returncode:
-                    self.killer.complaints.append(f"{name} ended with {child.process.returncode}")
+                status = child.kill()
+                if status:
+                    self.killer.complaints.append(f"{name} ended with {status}")
         return any(each.startswith("bot-") for each in self.world.children)
 
     def is_quiet(self):
@@ -224,7 +225,7 @@ class Storm:
         running = self.world.children.get("import")
         if running is not None and not running.lives:
             del self.world.children["import"]
-            if running.process.returncode == 0:
+            if running.kill() == 0:
                 self.wave += 1
             else:
                 self.world.start_import(self.wave)

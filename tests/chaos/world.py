@@ -42,6 +42,7 @@ class World:
         self.settings = SETTINGS | {"BILLY_CHAOS_FOLDER": str(self.folder)} | settings
         self.children = {}
         self.leaving = []  # Told to stop, and not yet gone.
+        self.every = []  # Whatever was started, so that nothing is forgotten at the end.
         self.numbers = iter(range(1, 1_000_000))
         self.made = {}
 
@@ -49,8 +50,7 @@ class World:
         return self
 
     def __exit__(self, *_):
-        for child in [*self.children.values(), *self.leaving]:
-            child.signal_all(signal.SIGCONT)
+        for child in self.every:
             child.kill()
         if self.owns_cluster:
             self.cluster.stop(hard=True)
@@ -88,9 +88,9 @@ class World:
             [sys.executable, *arguments],
             log=self.folder / f"{name}.log",
             environment=self.environment(**changes),
-            tied=signal.SIGTERM,
         )
         self.children[name] = child
+        self.every.append(child)
         return child
 
     def run(self, *arguments, **changes):
@@ -129,6 +129,7 @@ class World:
             log=self.folder / "redis.log",
             environment=self.environment(),
         )
+        self.every.append(child)
         child.wait_ready(lambda: listens(port))
 
     def redis(self):
@@ -211,10 +212,9 @@ class World:
         """
         child = self.children.pop(name)
         child.signal(signal.SIGTERM)
-        try:
-            child.process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        if not child.wait(seconds):
             return self.put_down(child)
+        child.kill()
         return "ended"
 
     def put_down(self, child):
@@ -232,7 +232,7 @@ class World:
         """Copy the logs to `var/chaos/logs`, for whoever must find out; returns the folder."""
         target = CHECKOUT / "var" / "chaos" / "logs"
         shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
         for file in self.folder.iterdir():
             if file.suffix in {".log", ".jsonl"} or file.name in {"notes", "access"}:
                 shutil.copy(file, target)

@@ -1,5 +1,6 @@
 """Where the test build looks and dies: around the cycle's verbs, its statements and its calls."""
 
+import ctypes
 import faulthandler
 import functools
 import os
@@ -14,6 +15,7 @@ from django.db.utils import OperationalError
 
 from tests.chaos.build.notes import is_on, note, reach
 
+PR_SET_PDEATHSIG = 1
 ERROR_SHARE = 0.01  # Of all statements, while errors are switched on.
 ERRORS = ("could not serialize access", "deadlock detected", "canceling statement: lock timeout")
 PAUSE_SECONDS = 5  # As leases and looks: the whole of a bad day fits into minutes.
@@ -69,8 +71,14 @@ def install():
     connection_created.connect(_watch)
     _install_clock()
     _install_doubles()
+    os.register_at_fork(after_in_child=_die_with_the_parent)
     faulthandler.register(signal.SIGUSR2)  # For one that does not end: what is it doing?
     note("built")
+
+
+def _die_with_the_parent():
+    """Let no process of a pool outlive its master, whatever becomes of that."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _install_on_the_wire():
