@@ -66,12 +66,16 @@ Find = Callable[[Scope], Iterator[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question to the database: a part of the invariant that `id` names."""
+    """One question to the database: a part of the invariant that `id` names.
+
+    `apart` is for what keeps Python busy: it may run beside the others, on the same snapshot.
+    """
 
     id: str
     title: str
     depth: Depth
     find: Find
+    apart: bool = False
 
 
 def asked(statement: str, *, weight: Weight = Weight.VIOLATION) -> Find:

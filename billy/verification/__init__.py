@@ -7,13 +7,13 @@ that they belong to, so that whoever asks gets one result for each.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 import accounts.verify
 import audit.verify
@@ -22,13 +22,15 @@ import plans.verify
 import schedulers.verify
 import webhooks.verify
 from audit.findings import Check, Finding, Scope, Weight
-from audit.sets import execute
+from audit.sets import execute, fetch
 from billy.verification import environment, generated, remote
+from invoices.models import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from datetime import datetime
 
+LARGE_ROWS: Final = 50_000
 SHOWN: Final = 20  # Offenders of an invariant that are named; the count tells the rest.
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -117,9 +119,17 @@ def examine(
     is open meanwhile. `told` hears of progress: a check's title, and rows read since. `only` names
     the invariants that are wanted, where not all of them are.
     """
-    within = nullcontext() if depth == "processor" else snapshot()
-    with within:
-        return examine_here(depth=depth, now=now, processor=processor, told=told, only=only)
+    wanted = _wanted(depth, only)
+    scope = _scope(depth, now, processor)
+    if depth == "processor":
+        return _results(wanted, [answer(check, scope, told) for check in wanted])
+    with snapshot() as name:
+        apart = [check for check in wanted if check.apart and _is_large()]
+        with ThreadPoolExecutor(max_workers=1) as threads:
+            beside = threads.submit(_beside, name, apart, scope, told)
+            here = [answer(check, scope, told) for check in wanted if check not in apart]
+            answers = here + beside.result()
+    return _results([*(check for check in wanted if check not in apart), *apart], answers)
 
 
 def examine_here(
@@ -131,16 +141,22 @@ def examine_here(
     only: Collection[str] = (),
 ) -> list[Result]:
     """Do the same inside whatever transaction is open: it may hold what is not yet committed."""
-    wanted = [
-        check for check in CHECKS if is_asked(check, depth) and (not only or check.id in only)
-    ]
-    scope = Scope(
+    wanted = _wanted(depth, only)
+    scope = _scope(depth, now, processor)
+    return _results(wanted, [answer(check, scope, told) for check in wanted])
+
+
+def _wanted(depth: str, only: Collection[str]) -> list[Check]:
+    return [check for check in CHECKS if is_asked(check, depth) and (not only or check.id in only)]
+
+
+def _scope(depth: str, now: datetime, processor: Any) -> Scope:
+    return Scope(
         now=now,
         lease_seconds=settings.BILLY_LEASE_SECONDS,
         whole=depth != "fast",
         processor=processor,
     )
-    return _examined(wanted, scope, told)
 
 
 def is_asked(check: Check, depth: str) -> bool:
@@ -149,17 +165,40 @@ def is_asked(check: Check, depth: str) -> bool:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
-    """Open one read-only snapshot for all that is asked inside; limits on time do not hold in it.
+def snapshot(of: str = "") -> Iterator[str]:
+    """Open one read-only snapshot for all that is asked inside; yields its name, for a second one.
 
-    Planned for whole answers, in memory where they fit: this is the one reader of whole tables.
+    Limits on time do not hold in it. It is planned for whole answers, in memory where they fit:
+    this is the one reader of whole tables.
     """
     with transaction.atomic(durable=True):
         execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if of:
+            execute(f"SET TRANSACTION SNAPSHOT '{of}'")
         for setting in SESSION:
             execute(f"SET LOCAL {setting}")
-        execute("SELECT 1")  # The snapshot is taken with the first question: now, not later.
-        yield
+        # The snapshot is taken with the first question: now, not later.
+        yield of or str(fetch("SELECT pg_export_snapshot()")[0][0])
+
+
+def _beside(
+    name: str, checks: list[Check], scope: Scope, told: Callable[[str, int], None] | None
+) -> list[Answer]:
+    """Ask some checks in this thread, over a connection of its own, in the same snapshot."""
+    if not checks:
+        return []
+    try:
+        with snapshot(of=name):
+            return [answer(check, scope, told) for check in checks]
+    finally:
+        connection.close()
+
+
+def _is_large() -> bool:
+    """Return whether there are so many attempts that a second connection is worth its while."""
+    table = Transaction._meta.db_table
+    ((rows,),) = fetch("SELECT reltuples::float8 FROM pg_class WHERE oid = %s::regclass", [table])
+    return bool(rows > LARGE_ROWS)
 
 
 SESSION: Final = (
@@ -178,39 +217,57 @@ def exit_code(results: list[Result]) -> int:
     return next((code for status, code in codes if status in found), 0)
 
 
-def _examined(
-    checks: list[Check], scope: Scope, told: Callable[[str, int], None] | None
-) -> list[Result]:
-    by_id = sorted(checks, key=lambda check: int(check.id[1:]))
-    return [
-        _result(identity, list(group), scope, told)
-        for identity, group in groupby(by_id, key=lambda check: check.id)
-    ]
+@dataclass(slots=True)
+class Answer:
+    """What one check found: how many of each weight, the first of them, and how it failed."""
+
+    counts: Counter[Weight]
+    kept: dict[Weight, list[Finding]]
+    error: str = ""
 
 
-def _result(
-    identity: str, checks: list[Check], scope: Scope, told: Callable[[str, int], None] | None
-) -> Result:
-    counts: Counter[Weight] = Counter()
-    kept: dict[Weight, list[Finding]] = {weight: [] for weight in Weight}
-    errors = []
-    for check in checks:
-        if told is not None:
-            told(f"{identity} {check.title}", 0)
-        try:
-            for finding in _findings(check, scope, told):
-                counts[finding.weight] += 1
-                if len(kept[finding.weight]) < SHOWN:
-                    kept[finding.weight].append(finding)
-        except Exception as error:  # noqa: BLE001  # What cannot be asked is told, and the rest is asked.
-            errors.append(f"{check.title}: {type(error).__name__}: {error}".strip())
+def answer(check: Check, scope: Scope, told: Callable[[str, int], None] | None) -> Answer:
+    """Ask one check, in the transaction that is open; what cannot be asked is told."""
+    found = Answer(Counter(), {weight: [] for weight in Weight})
+    if told is not None:
+        told(f"{check.id} {check.title}", 0)
+    try:
+        for finding in _findings(check, scope, told):
+            found.counts[finding.weight] += 1
+            if len(found.kept[finding.weight]) < SHOWN:
+                found.kept[finding.weight].append(finding)
+    except Exception as error:  # noqa: BLE001  # What cannot be asked is told, and the rest is asked.
+        found.error = f"{check.title}: {type(error).__name__}: {error}".strip()
+    return found
+
+
+def _results(checks: list[Check], answers: list[Answer]) -> list[Result]:
+    """Put the answers together by invariant, in the order of their numbers."""
+    by_id: dict[str, list[Answer]] = {}
+    for check, found in zip(checks, answers, strict=True):
+        by_id.setdefault(check.id, []).append(found)
+    return [_result(identity, by_id[identity]) for identity in sorted(by_id, key=_number)]
+
+
+def _number(identity: str) -> int:
+    return int(identity[1:])
+
+
+def _result(identity: str, answers: list[Answer]) -> Result:
+    counts: Counter[Weight] = sum((each.counts for each in answers), Counter())
+    errors = [each.error for each in answers if each.error]
+
+    def first(*weights: Weight) -> tuple[Finding, ...]:
+        found = [one for weight in weights for each in answers for one in each.kept[weight]]
+        return tuple(found[:SHOWN])
+
     return Result(
         id=identity,
         title=TITLES[identity],
         status=_status(counts, errors),
         count=counts[Weight.VIOLATION] or counts[Weight.PERSON],
-        offenders=tuple((kept[Weight.VIOLATION] + kept[Weight.PERSON])[:SHOWN]),
-        warnings=tuple(kept[Weight.WARNING]),
+        offenders=first(Weight.VIOLATION, Weight.PERSON),
+        warnings=first(Weight.WARNING),
         in_flight=counts[Weight.FLIGHT],
         error="; ".join(errors),
     )

@@ -155,21 +155,30 @@ def _numbers(scope: Scope) -> Iterator[Finding]:
 
 
 def _numbers_in(model: Model, columns: list[str], scope: Scope) -> Iterator[Finding]:
-    table = model._meta.db_table
-    text = ", ".join(f'"{column}"::text' for column in columns)
-    sample = "" if scope.whole else f" TABLESAMPLE SYSTEM ({_share(table)})"
-    statement = (
-        f"SELECT id, text FROM (SELECT \"{_key(model)}\" AS id, concat_ws(' | ', {text}) AS text"
-        f' FROM "{table}"{sample}) AS rows'
-        " WHERE text ~ %s OR text ~ %s OR octet_length(text) <> length(text)"
-    )
     kind = KINDS.get(model, str(model._meta.verbose_name))
-    for rows in pages(statement, [CARD_LIKE, IBAN_LIKE], step=scope.step):
+    for rows in _suspicious(model, columns, scope):
         for identity, found in rows:
             if contains_card_number(found):
                 yield Finding(shown(kind, identity), "holds what looks like a card number")
             elif contains_iban(found):
                 yield Finding(shown(kind, identity), "holds what looks like an IBAN")
+
+
+def _suspicious(model: Model, columns: list[str], scope: Scope) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield rows whose text Python should look at: the few with many digits, and what is not ASCII.
+
+    The first are asked for at once, so that several workers of the database may search; the others
+    may be many, and come page by page.
+    """
+    table = model._meta.db_table
+    text = ", ".join(f'"{column}"::text' for column in columns)
+    sample = "" if scope.whole else f" TABLESAMPLE SYSTEM ({_share(table)})"
+    statement = (
+        f"SELECT id, text FROM (SELECT \"{_key(model)}\" AS id, concat_ws(' | ', {text}) AS text"
+        f' FROM "{table}"{sample}) AS rows WHERE '
+    )
+    yield fetch(f"{statement} text ~ %s OR text ~ %s", [CARD_LIKE, IBAN_LIKE])
+    yield from pages(f"{statement} octet_length(text) <> length(text)", step=scope.step)
 
 
 def _share(table: str) -> float:
