@@ -50,9 +50,9 @@ def test_the_claims_themselves_ask_so_that_a_batch_under_way_stops_too(goat, ali
     freeze()
 
     assert () == claim.work(now=now).companies
-    assert () == claim.claim(companies, now=now, limit=10, share=10)
-    assert () == claim.claim_only([scheduler.pk], now=now)
-    assert () == claim.computed(now=now, limit=10)
+    assert [] == claim.claim(companies, now=now, limit=10, share=10)
+    assert [] == claim.claim_only([scheduler.pk], now=now)
+    assert [] == claim.computed(now=now, limit=10)
 
 
 @pytest.mark.parametrize("answer", [Declined, Lost, Pending])
