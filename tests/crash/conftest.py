@@ -21,6 +21,7 @@ def machine(database, settings):
     use_engine("tests.crash.backend")
     settings.BILLY_PROCESSOR = "tests.crash.edge:door"
     settings.BILLY_CALLS_AT_ONCE = 1
+    settings.BILLY_FENCE = False  # It looks by the clock, and so at another boundary each time.
     change(
         "CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'poisoned'; END $$"

@@ -149,7 +149,6 @@ class Run:
         self.instruments = []
         self.schedulers = []
         self.again = deque()  # What a person whose request died will ask for once more.
-        self.failed = []  # What people were told that no crash explains.
         self.recovered_at = 0  # The number of the last boundary of the first recovery.
         self.edge.begin()
 
@@ -242,11 +241,10 @@ class Run:
         try:
             with process.running(aside=True):
                 act(self)
-        except BaseException as error:  # noqa: BLE001  # The worker must not take it for its own.
+        except BaseException:
             if process.alive:
-                self.failed.append(repr(error))
-            else:
-                self.again.append(act)
+                raise
+            self.again.append(act)
         finally:
             process.close()
 

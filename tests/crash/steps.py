@@ -179,8 +179,7 @@ def is_called_back(run):
     event = run.edge.memory.event_ids(run.ledger[0].uri)[-1]
     company = run.stage.company
     receive.receive(
-        company_guid=company.guid,
-        key=company.callback_key,
+        receive.company_at(company.guid, company.callback_key),
         raw=f'{{"id": "{event}"}}'.encode(),
         processor=limits.processor(),
         now=run.now,

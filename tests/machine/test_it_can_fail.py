@@ -127,7 +127,7 @@ def receives_from_anybody(*, company_guid, key, **more):
     del key
     company = next(each for each in Company.objects.all() if each.guid == company_guid)
     with suppress(Invalid):
-        return receive.receive(company_guid=company_guid, key=company.callback_key, **more)
+        return receive.receive(company, **more)
     return "ok"
 
 
