@@ -10,8 +10,16 @@ import sys
 from typing import Any, Final
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_after_setup, setup_logging, worker_ready
+from celery.signals import (
+    beat_init,
+    celeryd_after_setup,
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+)
 from django.conf import settings
+
+from core.collector import look_seldom
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
 
@@ -97,6 +105,13 @@ def need_a_broker(**_: object) -> None:
             "Billy has no broker: set CELERY_BROKER_URL, such as redis://127.0.0.1:6379/0, "
             "or run `manage.py worker`, which needs none"
         )
+
+
+@celeryd_after_setup.connect
+@worker_process_init.connect
+def collect_seldom(**_: object) -> None:
+    """Tell the collector of a worker, and of each of its children, how batches live."""
+    look_seldom()
 
 
 @setup_logging.connect

@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from accounts.clock import database_now
 from audit import checkpoints
+from core.collector import look_seldom
 from invoices.models import Transaction
 from invoices.states import LEASED
 from schedulers import claim, cycle, limits
@@ -108,6 +109,7 @@ def until_idle(*, now: datetime | None, told: Callable[[Tally], None]) -> Tally:
 
     An attempt whose next look is further away than a lease is left to the workers.
     """
+    look_seldom()
     tally = Tally()
     while True:
         worked = False
@@ -141,6 +143,7 @@ def answers_out(*, within_seconds: float | None) -> int:
 
 def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
+    look_seldom()
     swept_at = checkpoints_at = 0.0
     said = ""
     while not stop.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.chain import canonical
 from core.ids import PREFIXES, guid
@@ -106,22 +106,22 @@ class Held:
     def wanted(self, *, due_at: datetime, reference_to: UUID | None = None) -> Wanted:
         """Return the row to be born of it: leased where it has a token, else queued."""
         return Wanted(
-            id=self.transaction_id,
-            company_id=self.company_id,
-            feed_id=self.feed_id,
-            attempt=self.attempt,
-            step=self.step,
-            kind=self.kind,
-            instrument_id=self.instrument_id,
-            key=self.key,
-            request_hash=self.request_hash,
-            amount=self.amount,
-            currency=self.currency,
-            due_at=due_at,
-            processor_account=self.processor_account,
-            statement_text=self.statement_text,
-            reference_to_id=reference_to,
-            lease_token=self.lease_token,
+            self.transaction_id,
+            self.company_id,
+            self.feed_id,
+            self.attempt,
+            self.step,
+            self.kind,
+            self.instrument_id,
+            self.key,
+            self.request_hash,
+            self.amount,
+            self.currency,
+            due_at,
+            self.processor_account,
+            self.statement_text,
+            reference_to,
+            self.lease_token,
         )
 
     def order(self, account: Account) -> Order:
@@ -156,9 +156,11 @@ class Held:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """An attempt to be born: leased at once by whoever opens the feed, or queued for later."""
+class Wanted(NamedTuple):
+    """An attempt to be born: leased at once by whoever opens the feed, or queued for later.
+
+    It is a row of its table as it stands, one for each cycle: hence no dataclass.
+    """
 
     id: UUID
     company_id: UUID
@@ -173,6 +175,6 @@ class Wanted:
     currency: str
     due_at: datetime
     processor_account: str
-    statement_text: str = ""
-    reference_to_id: UUID | None = None
-    lease_token: int | None = None
+    statement_text: str
+    reference_to_id: UUID | None
+    lease_token: int | None

@@ -201,9 +201,8 @@ class Transaction(models.Model):
             models.UniqueConstraint(
                 name="transaction_attempt_once", fields=["feed", "kind", "attempt"]
             ),
-            models.UniqueConstraint(
-                name="transaction_key_once", fields=["processor_account", "key"]
-            ),
+            # It names its installation and company: unique whatever the account.
+            models.UniqueConstraint(name="transaction_key_once", fields=["key"]),
             models.UniqueConstraint(
                 name="transaction_remote_once",
                 fields=["processor_account", "processor_uri"],

@@ -6,17 +6,15 @@ processor the same thing under the same key, and gets the old answer instead of 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from accounts.models import Installation
-from core.ids import PREFIXES, derived, guid, payment_key
+from core.ids import PREFIXES, derived, derived_beside, guid, payment_key
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def feed_id(*, trail: UUID, due_at: datetime, occurrence: int | str) -> UUID:
@@ -26,8 +24,7 @@ def feed_id(*, trail: UUID, due_at: datetime, occurrence: int | str) -> UUID:
 
 def transaction_id(*, feed: UUID, kind: str, attempt: int | str) -> UUID:
     """Return the id of an attempt: its instant is its feed's."""
-    at = EPOCH + timedelta(milliseconds=feed.int >> 80)
-    return derived(at=at, parts=("transaction", str(feed), kind, attempt))
+    return derived_beside(feed, ("transaction", str(feed), kind, attempt))
 
 
 def charge_key(

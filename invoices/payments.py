@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from accounts.fence import OPEN
@@ -53,7 +52,7 @@ def intend(wanted: Sequence[Wanted], *, lease_seconds: float, now: datetime) -> 
     if not wanted:
         return
     names = ", ".join(f'"{name}"' for name in WANTED_COLUMNS)
-    given = table_of(WANTED_COLUMNS, [_row(want) for want in wanted])
+    given = table_of(WANTED_COLUMNS, wanted)
     execute(
         f"INSERT INTO {TRANSACTION} ({names}, state, lease_until, first_claimed_at, looks,"
         " failures, created_at, updated_at) "
@@ -166,7 +165,7 @@ def _listed(states: Collection[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
-WANTED_COLUMNS = {
+WANTED_COLUMNS = {  # The fields of a Wanted, in their order.
     "id": "uuid",
     "company_id": "uuid",
     "feed_id": "uuid",
@@ -184,7 +183,6 @@ WANTED_COLUMNS = {
     "reference_to_id": "uuid",
     "lease_token": "bigint",
 }
-_row = attrgetter(*WANTED_COLUMNS)  # The values of a Wanted, in the order of the columns.
 HELD_COLUMNS = {
     "transaction_id": "a.id",
     "company_id": "a.company_id",

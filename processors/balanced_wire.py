@@ -6,20 +6,12 @@ is ever sent twice from here.
 """
 
 import base64
-import io
 import json
-import socket
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
-
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationValueError
 
 from processors.base import (
     Account,
@@ -32,12 +24,10 @@ from processors.base import (
     Rejected,
     Unknown,
 )
+from processors.lines import Lines
 
 # An answer larger than this is no answer of an API whose objects take two kilobytes.
 MOST_ANSWER_BYTES = 1_000_000
-READ_BYTES = 65_536  # One gulp; most answers fit into one.
-# Every thread of a busy worker keeps a connection of its own to each processor.
-MOST_CONNECTIONS = 256
 MOST_RETRY_AFTER_SECONDS = 300.0  # A processor may slow us down, not switch us off for a day.
 USUAL_RETRY_AFTER_SECONDS = 10.0  # Where it says nothing that can be read.
 MOST_REASON_CHARACTERS = 500  # A reason is kept for people, and it came from outside.
@@ -80,21 +70,18 @@ class Answer:
 
 
 class Wire:
-    """Connections to any number of accounts, for any number of threads.
+    """Calls to any number of accounts, for any number of threads.
 
     A call ends after `connect_timeout_seconds` and, counted from the end of the request, a further
     `read_timeout_seconds` for the whole answer, however slowly its bytes drip.
     """
 
     def __init__(self, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
-        """Open nothing yet. Certificates are verified; proxies of the environment are not asked."""
-        self._pools = urllib3.PoolManager(
-            maxsize=MOST_CONNECTIONS,
-            block=False,
-            cert_reqs="CERT_REQUIRED",
-            timeout=urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds),
+        """Open nothing yet."""
+        self.lines = Lines(
+            connect_timeout_seconds=connect_timeout_seconds,
+            read_timeout_seconds=read_timeout_seconds,
         )
-        self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def exchange(
         self,
@@ -110,36 +97,40 @@ class Wire:
         Raises NotSent where not a byte of the request was written, Unknown where its fate is not
         known, Misconfigured for a url that is none.
         """
-        if not account.url.startswith(("http://", "https://")):
-            message = "the processor's url is not one of http or https"
-            raise Misconfigured(message)
-        _progress.written = False
         try:
-            response = self._pools.request(
+            place, prefix = self.lines.place_of(account.url)
+        except ValueError as error:
+            message = "the processor's url is not one of http or https, or cannot be used"
+            raise Misconfigured(message) from error
+        line = self.lines.take(place)
+        try:
+            response = line.call(
                 method,
-                account.url.rstrip("/") + path,
+                prefix + path,
                 body=None if body is None else canonical(body),
                 headers=_headers(account=account, key=key),
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
             )
-            return _read(response)
-        except LocationValueError as error:
-            message = "the processor's url cannot be used"
-            raise Misconfigured(message) from error
-        except (HTTPError, OSError) as error:
-            if _progress.written:
+            answer = _read(response)
+        except (HTTPException, OSError) as error:
+            line.close()
+            if line.written:
                 message = f"the answer was lost: {type(error).__name__}"
                 raise Unknown(message) from error
             message = f"the processor could not be reached: {type(error).__name__}"
             raise NotSent(message) from error
+        except BaseException:
+            line.close()
+            raise
+        if response.isclosed():
+            self.lines.give_back(place, line)
+        else:  # Not read to its end: what is left must not pass for the next answer.
+            line.close()
+        return answer
 
 
 def canonical(body: Mapping[str, object]) -> bytes:
     """Write a body the same way every time, so that a second send is the same to the byte."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return _encode(body).encode()
 
 
 def document_of(answer: Answer, *, reading: bool = False) -> dict[str, Any]:
@@ -205,46 +196,38 @@ def _headers(*, account: Account, key: str) -> dict[str, str]:
     return headers
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> Answer:
-    """Read an answer within the limits; a connection not read to its end is not used again."""
+def _read(response: HTTPResponse) -> Answer:
+    """Read an answer within the limits; one that is refused is not read to its end."""
     retry_after = response.headers.get("Retry-After", "").strip()
     document, complaint = None, ""
     try:
         document = _document(_body(response))
     except ValueError as error:
         complaint = f"the answer cannot be read: {error}"
-    except BaseException:
-        response.close()
-        raise
-    finally:
-        response.release_conn()
     return Answer(
         status=response.status, document=document, complaint=complaint, retry_after=retry_after
     )
 
 
-def _body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Return the whole body. Raises ValueError, the connection closed, where it is refused."""
+def _body(response: HTTPResponse) -> bytes:
+    """Return the whole body. Raises ValueError where it is refused."""
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"identity", ""}:
-        response.close()
         message = "it is compressed, which nobody asked for"
         raise ValueError(message)
-    data = bytearray()
-    while chunk := response.read(READ_BYTES):
-        data += chunk
-        if len(data) > MOST_ANSWER_BYTES:
-            response.close()
-            message = f"it is longer than {MOST_ANSWER_BYTES} bytes"
-            raise ValueError(message)
-    return bytes(data)
+    data = response.read(MOST_ANSWER_BYTES + 1)
+    if len(data) > MOST_ANSWER_BYTES:
+        message = f"it is longer than {MOST_ANSWER_BYTES} bytes"
+        raise ValueError(message)
+    if response.length:  # So much was announced and did not come.
+        message = "it ends before its end"
+        raise ValueError(message)
+    return data
 
 
 def _document(data: bytes) -> dict[str, Any]:
     """Parse strict JSON whose top is an object. Raises ValueError."""
     try:
-        document = json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once_each
-        )
+        document = _decode(data.decode("utf-8"))
     except RecursionError as error:
         message = "it is nested too deeply"
         raise ValueError(message) from error
@@ -268,69 +251,6 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-class _Progress(threading.local):
-    """Whether a byte of this thread's request was written: the proof behind NotSent."""
-
-    written = False
-
-
-_progress = _Progress()
-
-
-class _DeadlineReader(io.RawIOBase):
-    """The reading side of a socket that ends at one instant, not so long after each byte."""
-
-    def __init__(self, raw: socket.SocketIO, *, sock: socket.socket) -> None:
-        """Start the count: the time-out of the socket becomes the time for the whole answer."""
-        self._raw = raw
-        self._socket = sock
-        timeout_seconds = sock.gettimeout()
-        self._ends = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        if self._ends is not None:
-            left_seconds = self._ends - time.monotonic()
-            if left_seconds <= 0:
-                raise TimeoutError
-            self._socket.settimeout(left_seconds)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(HTTPResponse):
-    """An answer, head and body, that must be there within the time-out of its socket."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_DeadlineReader(cast("socket.SocketIO", raw), sock=sock))
-
-
-class _PlainConnection(HTTPConnection):
-    """A connection that notes the first write, and whose answers have a deadline."""
-
-    response_class = _DeadlineResponse
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _progress.written = True
-        super().send(data)
-
-
-class _SecureConnection(HTTPSConnection, _PlainConnection):
-    """The same over TLS, whose handshake carries nothing of the request."""
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+# Made once: each call would make its own.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_decode = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_once_each).decode

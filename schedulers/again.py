@@ -7,7 +7,6 @@ issue, a refund, a one-off) is not among them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -88,8 +87,7 @@ def _of_scheduler(due: Due, *, now: datetime) -> Iterator[str]:
         stopped = decision.state not in TICKING or decision.next_run_at > now
         if stopped or decision.occurrence == due.occurrence:
             return
-        due = replace(
-            due,
+        due = due._replace(
             occurrence=decision.occurrence,
             next_run_at=decision.next_run_at,
             state=decision.state,

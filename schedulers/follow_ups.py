@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from accounts.models import Customer, FundingInstrument
-from audit.chain import Fact
+from audit.chain import EPOCH, Fact
 from audit.record import begin
 from audit.record import heads as lock_trails
 from audit.sets import array, fetch, update
@@ -24,7 +24,6 @@ from core import check
 from core.ids import PREFIXES, derived, guid, parse_guid
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT, Money
-from invoices.naming import EPOCH
 from schedulers.models import Scheduler
 from tasks.kinds import FIXED_PAYOUT
 

@@ -85,7 +85,7 @@ class Wire:
     @property
     def hungry(self) -> bool:
         """Return whether the threads will soon have nothing to do."""
-        return self._jobs.qsize() < self.calls_at_once
+        return self._jobs.qsize() < 4 * self.calls_at_once
 
     def send(self, jobs: Iterable[Job], *, deadline: float) -> None:
         """Carry out jobs; none begins after the deadline, in seconds of the monotonic clock.

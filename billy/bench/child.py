@@ -30,9 +30,11 @@ def main() -> None:
 
     from billy.bench import trials, work
     from billy.bench.counted import counting
+    from core.collector import look_seldom
 
     name = told.pop("do")
     do: Callable[..., Any] = getattr(work, name, None) or getattr(trials, name)
+    look_seldom()  # As every worker does.
     with counting():
         result = do(**told)
     sys.stdout.write(f"{RESULT}{json.dumps(result)}\n")

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def run(*, processor: Processor, now: datetime, limits: Limits, cycles: int | None = None) -> int:
     """Make at least so many cycles (default: as many as are due); returns how many settled."""
     done = 0
-    while cycles is None or done < cycles:
-        report = cycle.tick(processor=processor, now=now, limits=limits)
-        done += len(report.settled)
-        if not report.worked:
-            break
+    worked = True
+    while worked and (cycles is None or done < cycles):
+        worked = False
+        batches = None if cycles is None else -(-(cycles - done) // limits.batch_size)
+        for report in cycle.flow(processor=processor, now=now, limits=limits, batches=batches):
+            done += len(report.settled)
+            worked = worked or report.worked
     return done

@@ -7,7 +7,6 @@ chain and the number included, with Billy's own functions for ids, keys, hashes 
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -192,7 +191,7 @@ def _create_feed(feed: opening.NewFeed, *, number: int, now: datetime) -> None:
 
 def _create_attempt(held: Held, *, now: datetime) -> None:
     Transaction.objects.create(
-        **asdict(held.wanted(due_at=now)),
+        **held.wanted(due_at=now)._asdict(),
         state="intent",
         lease_until=Now() + LEASE,
         first_claimed_at=Now(),

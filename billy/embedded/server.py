@@ -46,6 +46,7 @@ SETTINGS: Final = (
     "unix_socket_permissions=0700",
     "max_connections=100",
     "shared_buffers=128MB",
+    "wal_compression=on",  # A page that is logged whole, after a checkpoint, shrinks to a third.
     "timezone=UTC",
     "log_timezone=UTC",
     "log_min_messages=warning",

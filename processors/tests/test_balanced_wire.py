@@ -33,6 +33,7 @@ from processors.tests.wire_server import (
 
 GOOD = {"debits": [debit_item()], "links": {}}
 WHOLE = answer(201, GOOD)
+PROMISED = b"HTTP/1.1 201 X\r\nContent-Length: 100000\r\n\r\n"
 CHUNKED = b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n"
 FAILED = debit_item(
     status="failed", failure_reason="Insufficient funds", failure_reason_code="card-declined"
@@ -107,6 +108,7 @@ def test_without_keys_no_key_is_sent_but_the_one_in_the_meta(server, order):
         Say(b"", close=True),
         Say(WHOLE[:20], close=True),
         Say(WHOLE[:-20], close=True),
+        Say(PROMISED + json.dumps(GOOD).encode(), close=True),
         Say(CHUNKED + chunk(json.dumps(GOOD).encode()), close=True),
         Say(b"\x00\xff\x00garbage\r\n\r\n", close=True),
         Say(b"HTTP/1.1 201 X\r\n" + b"X: y\r\n" * 500 + b"\r\n", close=True),

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
-import urllib3
-
 from billy.tests.processes import Teller
-from processors import balanced_wire
 from processors.balanced import EVERY_STATUS, Balanced
 from processors.balanced_objects import receipt_of
 from processors.base import Kind
+from processors.lines import Line, Lines
 from tests.crash import boundaries
 
 VERBS = (b"GET ", b"POST ", b"PUT ")
 
 
-class Connection(balanced_wire._PlainConnection):
+class WatchedLine(Line):
     """The client's own connection, whose writes and answers are boundaries."""
 
     def send(self, data):
@@ -38,16 +36,14 @@ class Connection(balanced_wire._PlainConnection):
         return process.cross(name, lambda: effect(*arguments))
 
 
-class Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = Connection
-
-
 class Wire(Balanced):
     """Balanced at a sandbox, as a stage wants it: with a new account, cards and a ledger."""
 
     def __init__(self, url):
         super().__init__(connect_timeout_seconds=5.0, read_timeout_seconds=30.0)
-        self._wire._pools.pool_classes_by_scheme = {"http": Pool}
+        self._wire.lines = Lines(
+            connect_timeout_seconds=5.0, read_timeout_seconds=30.0, plain=WatchedLine
+        )
         self.account = self.open_account(url=url)
         self.answers = defaultdict(deque)
         self.meanwhile = deque()
@@ -77,7 +73,7 @@ class Wire(Balanced):
 
     def hang_up(self):
         """Let no process find the connections of one that died."""
-        self._wire._pools.clear()
+        self._wire.lines.hang_up()
 
     def clear(self):
         """Nothing is arranged here."""
