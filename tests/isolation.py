@@ -1,6 +1,6 @@
 """Each test that uses the database gets a fresh copy of a migrated one.
 
-A copy costs about 45 ms and buys three things: code under test may open real, durable transactions;
+A copy costs about 50 ms and buys three things: code under test may open real, durable transactions;
 several threads and connections may work at once; and no row, sequence or trigger that was changed
 outlives its test. Wrapping each test in a transaction that is rolled back gives none of them.
 
@@ -30,6 +30,7 @@ from billy.places import CHECKOUT
 TEMPLATE = "billy_template_"
 UNFINISHED = "_unfinished"
 COPY = "billy_test_"
+FILE_COPY_SINCE = 150_000  # PostgreSQL 15; before, there was no other way.
 # Not part of what the migrations make.
 PASSED_OVER = frozenset({"tests", "var", "sandbox", "docs", "node_modules", "__pycache__"})
 
@@ -72,13 +73,13 @@ class Workshop:
     def copy(self, template: str) -> Database:
         """Make the database of one test."""
         name = f"{self.run}_{next(self._numbers)}"
-        self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
+        self._copy(name, template)
         return self.describe(name)
 
     def replace(self, database: Database, other: Database) -> None:
         """Put a copy of another one in the place of a database, as a restore does."""
         self.drop(database)
-        self._do("CREATE DATABASE {} TEMPLATE {}", database.name, other.name)
+        self._copy(database.name, other.name)
 
     def drop(self, database: Database) -> None:
         """Remove a test's database, with whatever is still connected to it."""
@@ -112,6 +113,12 @@ class Workshop:
             yield
         finally:
             self._ask("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", building)
+
+    def _copy(self, name: str, template: str) -> None:
+        """Copy a database file by file: page by page through the log takes ten times as long."""
+        newer = self._connection.server_version >= FILE_COPY_SINCE
+        by_files = " STRATEGY FILE_COPY" if newer else ""
+        self._do("CREATE DATABASE {} TEMPLATE {}" + by_files, name, template)
 
     def _do(self, statement: str, *names: str) -> None:
         with self._connection.cursor() as cursor:

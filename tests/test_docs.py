@@ -325,7 +325,7 @@ def test_what_was_missed_is_caught_up_as_the_page_says(row):
 def missed_since_april(*, catch_up):
     """Return a scheduler of every first of the month from 1 January 2026 on, due since April."""
     anchor_at = anchor_from(date(2026, 1, 1), time_zone="UTC")
-    values = dict.fromkeys(Due.__slots__)
+    values = dict.fromkeys(Due._fields)
     texts = ("instrument_kind", "instrument_uri", "processor_account", "statement_text", "rule")
     return Due(
         **values

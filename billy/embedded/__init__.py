@@ -23,7 +23,8 @@ def database_url(*, name: str = "billy", fast: bool = False) -> str:
     `fast` chooses a second server that gives up durability for speed: only for tests.
     Raises `EmbeddedUnavailable`, whose text says what to do, where no server can be started.
     """
-    server = server_of(Home(root=VAR / ("postgres-fast" if fast else "postgres")), fast=fast)
+    home = Home(root=VAR / ("postgres-fast" if fast else "postgres"), in_memory=fast)
+    server = server_of(home, fast=fast)
     server.join()
     server.create_database(name)
     return server.url(name)

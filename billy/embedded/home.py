@@ -3,8 +3,12 @@
 PostgreSQL refuses to run as root. Root therefore starts it under another user, who may be shut out
 of the folders above the checkout (a root's home is closed); then the data and a copy of the
 binaries go to `/var/lib/billy`, and a note under `var/` remembers where.
+
+The data of tests are kept in memory where there is room: a file system on a disk is slow to make
+and remove a thousand files for each test. What is left of a checkout that is gone is cleared away.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -19,6 +23,10 @@ from billy.embedded.wheel import PACKAGE, install_tree
 
 NOBODY = 65534  # The user without rights on every Unix; need not be listed in /etc/passwd.
 SHARED = Path("/var/lib/billy")  # Where root can keep what others must be able to enter.
+MEMORY = Path("/dev/shm")  # noqa: S108  # Linux's own; folders in it are private to their owner.
+MEMORY_NEEDED_BYTES = 2 << 30  # Tests use a tenth of it; a container's usual 64 MB are too few.
+MEMORY_NAME = "billy-tests-"
+WHOSE = "home"  # A file beside data in memory: the folder that they belong to.
 SOCKET_ROOM = 80  # A socket's path is limited to 107 bytes; its own name needs twenty of them.
 
 
@@ -27,6 +35,7 @@ class Home:
     """The folder of one embedded server: its locks and notes, and as a rule its data."""
 
     root: Path
+    in_memory: bool = False  # Where there is room: for what nobody needs after a restart.
 
     @property
     def users(self) -> Path:
@@ -109,6 +118,8 @@ def _owner(home: Home) -> Owner:
 
 def _data_that(owner: Owner, *, home: Home) -> Path:
     data = home.data()
+    if not data.exists() and home.in_memory and _memory_has_room():
+        return _data_in_memory(home)
     if data.exists() or may_enter(data.parent, owner):
         return data
     place = Path(tempfile.mkdtemp(prefix=f"{home.root.name}-", dir=_shared_folder()))
@@ -118,6 +129,27 @@ def _data_that(owner: Owner, *, home: Home) -> Path:
         f"billy: user {owner.uid}, under whom root runs PostgreSQL, cannot enter {home.root}; "
         f"its data is in {place}\n"
     )
+    return place / "data"
+
+
+def _memory_has_room() -> bool:
+    try:
+        return shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES and os.access(MEMORY, os.W_OK)
+    except OSError:
+        return False
+
+
+def _data_in_memory(home: Home) -> Path:
+    """Make a place for the data in memory, and clear away those of checkouts that are gone."""
+    for whose in MEMORY.glob(f"{MEMORY_NAME}*/{WHOSE}"):
+        with contextlib.suppress(OSError):
+            belongs = Home(root=Path(whose.read_text(encoding="utf-8").strip()))
+            if belongs.data() != whose.parent / "data":
+                shutil.rmtree(whose.parent)
+    place = Path(tempfile.mkdtemp(prefix=MEMORY_NAME, dir=MEMORY))
+    place.chmod(0o755)
+    (place / WHOSE).write_text(f"{home.root}\n", encoding="utf-8")
+    home.data_note.write_text(f"{place / 'data'}\n", encoding="utf-8")
     return place / "data"
 
 

@@ -59,7 +59,8 @@ FAST_SETTINGS: Final = (
     "full_page_writes=off",
     "synchronous_commit=off",
     "autovacuum=off",
-    "max_wal_size=4GB",
+    "max_wal_size=256MB",  # It may be in memory.
+    "min_wal_size=32MB",
     "wal_level=minimal",
     "max_wal_senders=0",
 )

@@ -129,7 +129,7 @@ def judged(storm, probe):
             *periods.complaints(books, storm.payers),
             *chains.complaints(books, connection),
             *findings.complaints(storm, probe, books),
-            *verifying.complaints(world),
+            *verifying.complaints(world, poisoned=findings.poisoned_guids(storm, books)),
         ]
     lines = findings.lines(storm, probe, books)
     hits = sum(storm.notebook.hits.values())

@@ -1,7 +1,9 @@
 """What a run came to: a line for each fault, what the judge complains of, and the verdict."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from core.ids import PREFIXES, guid
 from tests.chaos.plan import POINTS
 
 SECONDS_TO_CALM = 60
@@ -66,6 +68,7 @@ def broken(storm):
     gaps = [f"tick gap {gap:.0f} s" for gap in (redis_gap(storm), gap_of(storm, "F9"))]
     beatless = storm.windows.seconds["F9"]
     lost, settled = len(storm.rewind.keys_lost), storm.rewind.settled_lost
+    frozen = int(bool(storm.rewind.operator))
     return [
         ("F7", "Redis dies, comes back empty", plan.redis_deaths, did["F7"], gaps[0]),
         ("F8", "Redis FLUSHALL", plan.flushes, did["F8 flush"], "G"),
@@ -75,6 +78,7 @@ def broken(storm):
         ("F10", "PostgreSQL immediate stop", plan.crashes, did["F10"], "G"),
         ("F11", "connections cut", plan.cuts, did["F11"], f"{did['F11 in COMMIT']} in COMMIT"),
         ("F12", "settled, lost, found again", plan.lost, lost, f"{settled:,} settled"),
+        ("F12", "dispatch frozen, and opened", 1, frozen, "by an operator"),
         ("F13", "errors in statements", 1, counts["failed"], "G"),
     ]
 
@@ -172,6 +176,15 @@ def poisoned(storm, books):
     }
     by_name = {each.external_id: each.id for each in books.schedulers}
     return sum(stopped[name] or by_name[name] in waiting for name in storm.poisoned)
+
+
+def poisoned_guids(storm, books):
+    """Return the guids of the poisoned, as the product's checker names them."""
+    return {
+        guid(PREFIXES["scheduler"], UUID(each.id))
+        for each in books.schedulers
+        if each.external_id in storm.poisoned
+    }
 
 
 def crowding(storm, books):

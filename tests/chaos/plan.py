@@ -24,7 +24,6 @@ SETTINGS = {
     "BILLY_POLL_SECONDS": "3",
     "BILLY_BATCH_SIZE": "80",
     "BILLY_CALLS_AT_ONCE": "16",
-    "BILLY_FENCE": "0",  # It would stop at the rewind what the rewind is to show: the replay.
     "BILLY_CALLBACKS_PER_SECOND": "100000",
     "BILLY_CALLBACKS_AT_ONCE": "1000000",
     "LOG_LEVEL": "WARNING",

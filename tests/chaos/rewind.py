@@ -1,5 +1,7 @@
 """F12: the database is set back, and what it lost must be found again, once.
 
+The fence must see it and freeze; an operator compares with the processor and opens it again.
+
 Nobody but the workers may act between the copy and the finding: what a person did meanwhile and
 the database forgot is for that person to do again.
 """
@@ -22,7 +24,8 @@ MONEY = frozenset({"debit", "credit", "refund", "reversal"})
 class Rewind:
     """Waits for quiet, copies, waits until enough was settled, sets back, waits until it is found.
 
-    `step` is called again and again; `state` is waiting, going on, finding or over.
+    `step` is called again and again; `state` is waiting, going on, finding or over. `operator` is
+    what the operator saw: why dispatch was frozen, after how long, and what comparing came to.
     """
 
     def __init__(self, world, *, lost, told):
@@ -33,6 +36,7 @@ class Rewind:
         self.settled_lost = 0
         self.keys_lost = []
         self.found_seconds = 0.0
+        self.operator = {}
         self._at_copy = 0
         self._attempts_at_copy = 0
         self._set_back_at = 0.0
@@ -47,7 +51,7 @@ class Rewind:
             self.told(f"F12: copied with {self._at_copy:,} invoices settled")
         elif self.state == "going on" and self._is_enough():
             self._set_back()
-        elif self.state == "finding" and self._is_found():
+        elif self.state == "finding" and self._is_open() and self._is_found():
             self.found_seconds = time.monotonic() - self._set_back_at
             self.state = "over"
             self.told(f"F12: found again after {self.found_seconds:.0f} s")
@@ -69,10 +73,27 @@ class Rewind:
             cursor.execute(KNOWN, [list(there)])
             self.keys_lost = sorted(there - {row[0] for row in cursor.fetchall()})
         self.state = "finding"
+        self.world.start_bot("operator", "tests.chaos.operator", self._file)
         self.told(
             f"F12: set back; {self.settled_lost:,} settled invoices"
             f" and {len(self.keys_lost):,} attempts are lost"
         )
+
+    @property
+    def _file(self):
+        return self.world.folder / "operator.json"
+
+    def _is_open(self):
+        """Say whether the operator is done; raises where that ended badly."""
+        operator = self.world.children.get("operator")
+        if operator is not None and not operator.lives:
+            del self.world.children["operator"]
+            if operator.kill():
+                raise RuntimeError("the operator could not open dispatch: see operator.log")
+            self.operator = json.loads(self._file.read_text())
+            self.told(f"F12: frozen: {self.operator['reason'][:48]}…")
+            self.told("F12: the operator has compared, and opened dispatch")
+        return bool(self.operator)
 
     def _is_found(self):
         return self._ask(FOUND, [self.keys_lost]) == len(self.keys_lost)

@@ -206,7 +206,15 @@ SCENES = {
     for each in (
         Scene(name="lost answers", play=lost_answers, cards=30, banks=10),
         Scene(name="banks", play=lost_answers, banks=5, failing=5, stuck=10, periods=2),
-        Scene(name="set back", play=set_back, cards=40, banks=10, periods=8),
+        # Without the dispatch fence: the keys alone must hold.
+        Scene(
+            name="set back",
+            play=set_back,
+            cards=40,
+            banks=10,
+            periods=8,
+            settings={"BILLY_FENCE": "0"},
+        ),
         Scene(
             name="look-up only",
             play=lost_answers,

@@ -39,7 +39,11 @@ class World:
         self.cluster = cluster or Cluster(self.folder)
         self.ports = {name: free_port() for name in ("redis", "sandbox", "web")}
         self.ledger = self.folder / "ledger.jsonl"
-        self.settings = SETTINGS | {"BILLY_CHAOS_FOLDER": str(self.folder)} | settings
+        own = {
+            "BILLY_CHAOS_FOLDER": str(self.folder),
+            "BILLY_FENCE_FILE": str(self.folder / "fence.json"),
+        }
+        self.settings = SETTINGS | own | settings
         self.children = {}
         self.leaving = []  # Told to stop, and not yet gone.
         self.every = []  # Whatever was started, so that nothing is forgotten at the end.

@@ -19,6 +19,7 @@ PR_SET_PDEATHSIG = 1
 ERROR_SHARE = 0.01  # Of all statements, while errors are switched on.
 ERRORS = ("could not serialize access", "deadlock detected", "canceling statement: lock timeout")
 PAUSE_SECONDS = 5  # As leases and looks: the whole of a bad day fits into minutes.
+MARK_SECONDS = 1  # So do the fence's marks, which are a minute apart.
 WRITES = ("INSERT", "UPDATE", "WITH")
 
 
@@ -47,14 +48,19 @@ def wrap(owner, name, make):
 
 def install():
     """Install every hook. Called once for each process, before it forks any."""
-    from accounts import calls
+    from accounts import calls, fence
     from invoices import payments
     from processors.balanced import Balanced
-    from schedulers import cycle
+    from schedulers import cycle, watch
 
-    if not hasattr(calls, "PAUSE_SECONDS"):
-        raise NothingToHold("accounts.calls.PAUSE_SECONDS")
-    calls.PAUSE_SECONDS = PAUSE_SECONDS
+    for owner, name, seconds in (
+        (calls, "PAUSE_SECONDS", PAUSE_SECONDS),
+        (fence, "MARK_SECONDS", MARK_SECONDS),
+        (watch, "LOOK_SECONDS", MARK_SECONDS),
+    ):
+        if not hasattr(owner, name):
+            raise NothingToHold(f"{owner.__name__}.{name}")
+        setattr(owner, name, seconds)
 
     wrap(cycle, "begin", _staged("t1"))
     wrap(cycle, "settle", _settling)
@@ -83,13 +89,11 @@ def _die_with_the_parent():
 
 def _install_on_the_wire():
     """Die between the last byte out and the first byte in."""
-    from processors import balanced_wire
+    from processors import lines
 
-    for name in ("_PlainConnection", "_SecureConnection"):
-        owner = getattr(balanced_wire, name, None)
-        if owner is None:
-            raise NothingToHold(f"processors.balanced_wire.{name}")
-    wrap(balanced_wire._PlainConnection, "getresponse", _awaiting)
+    if not issubclass(lines.SecureLine, lines.Line):
+        raise NothingToHold("processors.lines.SecureLine")
+    wrap(lines.Line, "getresponse", _awaiting)
 
 
 def _install_clock():
