@@ -131,7 +131,8 @@ def _is_older_than_kept(outside: Kept) -> bool:
 def place() -> Place:
     """Return where the database is, each part as far as the role may read it."""
     return Place(
-        system=_read("SELECT system_identifier::text FROM pg_control_system()"),
+        # With letters before it: every tenth number of 19 digits could be that of a card.
+        system=_read("SELECT 'pg' || system_identifier FROM pg_control_system()"),
         timeline=_read("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"),
         database=_read("SELECT oid::text FROM pg_database WHERE datname = current_database()"),
     )
@@ -146,7 +147,8 @@ def _read(question: str) -> str:
 
 
 def _place_of(mark: Mark) -> Place:
-    return Place(system=mark.system, timeline=mark.timeline, database=mark.database)
+    system = f"pg{mark.system}" if mark.system.isdecimal() else mark.system
+    return Place(system=system, timeline=mark.timeline, database=mark.database)
 
 
 def _freeze(why: str, *, seen: int) -> None:

@@ -15,6 +15,7 @@ from accounts.models import Company, Installation
 from accounts.outside import File, Kept, Redis, highest
 from audit.models import AuditEvent, Mark
 from conftest import change, open_company
+from core.cards import contains_card_number
 from core.invalid import Invalid
 
 
@@ -69,6 +70,22 @@ def test_a_first_start_takes_the_first_mark_and_keeps_it_outside(marketplace, fi
     (number,) = numbers()
     installation = Installation.objects.get()
     assert number == file.read(installation.instance_id).number
+
+
+def test_a_mark_is_never_taken_for_the_number_of_a_card(marketplace, file):
+    fence.look([file])
+
+    known = Mark.objects.get().system
+    assert (known[:2], known[2:].isdecimal()) == ("pg", True)
+    assert contains_card_number("4242424242424242")
+    assert not contains_card_number("pg4242424242424242")
+
+
+def test_a_mark_that_names_its_server_by_digits_alone_is_of_the_same(marketplace, file):
+    fence.look([file])
+    moved(system=Mark.objects.get().system[2:])
+
+    assert "" == look(file)
 
 
 def test_a_start_without_anything_outside_goes_on(marketplace, file, tmp_path):
@@ -163,7 +180,7 @@ def test_a_restore_from_a_dump_freezes_even_where_nothing_is_kept_outside(
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ({"system": "7000000000000000001"}, "system identifier was 7000000000000000001"),
+        ({"system": "pg7000000000000000001"}, "system identifier was pg7000000000000000001"),
         ({"timeline": "00000009"}, "timeline was 00000009"),
         ({"instance_id": str(uuid4())}, "the instance id was"),
     ],

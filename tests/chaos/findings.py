@@ -179,11 +179,11 @@ def poisoned(storm, books):
 
 
 def poisoned_guids(storm, books):
-    """Return the guids of the poisoned, as the product's checker names them."""
-    return {
-        guid(PREFIXES["scheduler"], UUID(each.id))
-        for each in books.schedulers
-        if each.external_id in storm.poisoned
+    """Return the guids of the poisoned and of their events, as the product's checker names them."""
+    ids = {each.id for each in books.schedulers if each.external_id in storm.poisoned}
+    events = {each.id for each in books.stops if each.trail_id in ids}
+    return {guid(PREFIXES["scheduler"], UUID(each)) for each in ids} | {
+        guid(PREFIXES["event"], UUID(each)) for each in events
     }
 
 
@@ -216,12 +216,13 @@ def complaints(storm, probe, books):
         if gap > TICK_GAP_SECONDS:
             yield f"{name}: {gap:.0f} s without a tick"
     slow, usual = slow_web(storm, probe)
-    if slow and usual and slow > max(WEB_RATIO * usual, WEB_UNHURT_SECONDS):
+    hurt = slow and usual and slow > max(WEB_RATIO * usual, WEB_UNHURT_SECONDS)
+    if storm.plan.judges_waits and hurt:
         yield f"F18: the web's p95 rose from {usual:.3f} to {slow:.3f} s"
     for word in ("made twice", "lost"):
         if storm.bots[word]:
             yield f"F23: {storm.bots[word]} one-off invoices were {word}"
-    if storm.plan.judges_crowd and crowding(storm, books) > CROWD_RATIO:
+    if storm.plan.judges_waits and crowding(storm, books) > CROWD_RATIO:
         yield f"F27: small companies waited {crowding(storm, books):.1f} times as long"
     yield from unrest(storm)
     yield from believed(storm, books)

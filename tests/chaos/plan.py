@@ -75,7 +75,7 @@ class Plan:
     skewed_seconds: float  # F24
     poisoned: int  # F26
     shuffle_seconds: float
-    judges_crowd: bool  # F27: with a dozen schedulers in a company its last ones say nothing.
+    judges_waits: bool  # F18, F27: the last of a few answers or schedulers say nothing.
     workers: int = 3
     children: int = 2
     beats: int = 2
@@ -115,7 +115,7 @@ FULL = Plan(
     skewed_seconds=30,
     poisoned=4,
     shuffle_seconds=20,
-    judges_crowd=True,
+    judges_waits=True,
 )
 GATE = Plan(
     name="chaos-gate",
@@ -149,7 +149,7 @@ GATE = Plan(
     skewed_seconds=5,
     poisoned=2,
     shuffle_seconds=3,
-    judges_crowd=False,
+    judges_waits=False,
     cap_seconds=15 * 60,
 )
 PLANS = {"run": FULL, "gate": GATE}

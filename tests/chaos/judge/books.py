@@ -28,7 +28,7 @@ TABLES = {
         " FROM billy_audit_auditevent WHERE moved IS NOT NULL GROUP BY 1, 2, 3"
     ),
     "stops": (
-        "SELECT trail_id, kind, seq FROM billy_audit_auditevent WHERE kind IN"
+        "SELECT id, trail_id, kind, seq FROM billy_audit_auditevent WHERE kind IN"
         " ('scheduler.canceled', 'scheduler.paused', 'scheduler.parked', 'scheduler.held',"
         " 'scheduler.errored', 'scheduler.ended', 'scheduler.resumed', 'scheduler.changed',"
         " 'occurrences.skipped', 'invoice.opened')"
