@@ -40,7 +40,7 @@ chaos:  ## 100,000 occurrences under every fault; at most 20 minutes on two core
 	$(PYTHON) manage.py version
 	$(BIN)/python -m tests.chaos run
 
-chaos-gate:  ## The small chaos, in some minutes; needs redis-server
+chaos-gate:  ## The small chaos that CI runs; needs redis-server
 	$(PYTHON) manage.py version
 	$(BIN)/python -m tests.chaos gate
 

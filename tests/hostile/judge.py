@@ -1,6 +1,7 @@
 """The judge: what came back is compared with what may come back; nothing else may have changed."""
 
 import re
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ [\w.]+ \
 MAY_CHANGE = ("billy_webhooks_inbound", "django_session", "django_admin_log", "auth_")
 NOT_IMPLEMENTED = 501  # The server's own answer to a transfer coding that does not exist.
 MOST_TOLD = 20
+REAPED_SECONDS = 1.0  # One that died is listed until its master has looked.
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ def complaints_of(shot, reply, unseen):
 
 
 def _aftermath(before, hidden, *, web):
+    time.sleep(REAPED_SECONDS)
     found = [f"changed {table}" for table, hashed in hashes().items() if before[table] != hashed]
     if web.process.poll() is not None or web.workers() != web.born:
         found.append("a web process died")
