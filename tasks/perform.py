@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # that time; those are looked up again. The size is for a processor that answers at once.
 FLUSH_SECONDS = 0.25
 FLUSH_SIZE = 250
+# While the next batch is claimed, the threads go on with what is left: several calls for each.
+ROUNDS_AHEAD = 4
 
 
 class WireInTransaction(RuntimeError):
@@ -85,7 +87,7 @@ class Wire:
     @property
     def hungry(self) -> bool:
         """Return whether the threads will soon have nothing to do."""
-        return self._jobs.qsize() < 4 * self.calls_at_once
+        return self._jobs.qsize() < ROUNDS_AHEAD * self.calls_at_once
 
     def send(self, jobs: Iterable[Job], *, deadline: float) -> None:
         """Carry out jobs; none begins after the deadline, in seconds of the monotonic clock.
