@@ -176,7 +176,7 @@ class Door(APIView):
             identity = parse_guid(text, PREFIXES[kind])
         except Invalid:
             raise Http404 from None
-        found = rows.filter(pk=identity, company=self.company.pk).first()
+        found = rows.filter(pk=identity, company_id=self.company.pk).first()
         if found is None:
             raise Http404
         return found

@@ -43,6 +43,7 @@ class Order:
 
     mark: bytes
     field: str = ""
+    is_number: bool = False  # Else an instant.
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,17 +63,19 @@ class Order:
 
     def cursor(self, row: Any) -> str:
         """Return the place of a row."""
-        at = (getattr(row, self.field) - EPOCH) // MICROSECOND if self.field else 0
+        at = getattr(row, self.field) if self.field else 0
+        if isinstance(at, datetime):
+            at = (at - EPOCH) // MICROSECOND
         packed = PLACE.pack(self.mark, at, row.pk.bytes)
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
-    def _read(self, token: str) -> tuple[datetime, UUID]:
+    def _read(self, token: str) -> tuple[datetime | int, UUID]:
         try:
             packed = base64.b64decode(
                 token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True
             )
-            mark, microseconds, raw = PLACE.unpack(packed)
-            at = EPOCH + microseconds * MICROSECOND
+            mark, number, raw = PLACE.unpack(packed)
+            at = number if self.is_number else EPOCH + number * MICROSECOND
         except (struct.error, binascii.Error, ValueError, OverflowError):
             mark = b""
         if mark != self.mark:
@@ -82,6 +85,7 @@ class Order:
 
 BY_ID = Order(mark=b"i")
 BY_CREATION = Order(mark=b"c", field="created_at")
+BY_SEQ = Order(mark=b"s", field="seq", is_number=True)
 BY_DUE = Order(mark=b"d", field="due_at")
 
 

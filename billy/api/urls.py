@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from billy.api import companies, customers, invoices, plans, root, subscriptions, transactions
+from billy.api import (
+    companies,
+    customers,
+    events,
+    exports,
+    feeds,
+    instruments,
+    invoices,
+    keys,
+    plans,
+    root,
+    schedulers,
+    subscriptions,
+    transactions,
+    usage,
+)
 from billy.api.door import Door
 
 ROUTES: tuple[tuple[str, type[Door]], ...] = (
@@ -38,6 +53,39 @@ ROUTES: tuple[tuple[str, type[Door]], ...] = (
     ("transactions/{guid}", transactions.OneTransaction),
     ("payouts", plans.Payouts),
     ("payouts/{guid}", plans.OnePayout),
+    ("schedulers", schedulers.Schedulers),
+    ("schedulers/{guid}", schedulers.OneScheduler),
+    ("schedulers/{guid}/pause", schedulers.Pause),
+    ("schedulers/{guid}/resume", schedulers.Resume),
+    ("schedulers/{guid}/cancel", schedulers.Cancel),
+    ("schedulers/{guid}/funding_instrument", schedulers.ChangeInstrument),
+    ("schedulers/{guid}/runs", schedulers.Runs),
+    ("schedulers/{guid}/children", schedulers.Children),
+    ("schedulers/{guid}/feeds", feeds.SchedulerFeeds),
+    ("schedulers/{guid}/events", events.SchedulerEvents),
+    ("schedulers/{guid}/usage", usage.SchedulerUsage),
+    ("feeds", feeds.Feeds),
+    ("feeds/{guid}", feeds.OneFeed),
+    ("feeds/{guid}/transactions", feeds.FeedTransactions),
+    ("feeds/{guid}/events", events.FeedEvents),
+    ("feeds/{guid}/attempts", feeds.FeedAttempts),
+    ("feeds/{guid}/refunds", feeds.FeedRefunds),
+    ("feeds/{guid}/issue", feeds.IssueFeed),
+    ("feeds/{guid}/waive", feeds.WaiveFeed),
+    ("feeds/{guid}/void", feeds.VoidFeed),
+    ("events", events.Events),
+    ("events/{guid}", events.OneEvent),
+    ("trails/{guid}", events.OneTrail),
+    ("funding_instruments", instruments.FundingInstruments),
+    ("funding_instruments/{guid}", instruments.OneFundingInstrument),
+    ("customers/{guid}/funding_instruments", instruments.CustomerInstruments),
+    ("usage", usage.AllUsage),
+    ("api_keys", keys.ApiKeys),
+    ("api_keys/{guid}", keys.OneApiKey),
+    ("api_keys/{guid}/rotation", keys.RotateApiKey),
+    ("exports/events", exports.ExportEvents),
+    ("exports/feeds", exports.ExportFeeds),
+    ("exports/transactions", exports.ExportTransactions),
 )
 
 

@@ -32,9 +32,11 @@ class Api:
         given = {"headers": said, "QUERY_STRING": query or ""}
         if form is not None:
             given |= {"data": form, "content_type": "application/x-www-form-urlencoded"}
-        elif body is not None:
+        elif body is not None and method not in {"get", "head"}:
             text = body if isinstance(body, (str, bytes)) else json.dumps(body)
             given |= {"data": text, "content_type": "application/json"}
+        else:
+            given |= {"data": b"", "content_type": "application/json"} if method != "get" else {}
         client = Client(raise_request_exception=False)
         return getattr(client, method)(f"/v1/{path}", **given)
 
