@@ -73,6 +73,11 @@ app.conf.update(
             "schedule": CHECKPOINT_SECONDS,
             "options": {"expires": CHECKPOINT_SECONDS},
         },
+        "webhooks": {
+            "task": "billy.webhooks",
+            "schedule": settings.BILLY_TICK_SECONDS,
+            "options": {"expires": TICK_LIVES * settings.BILLY_TICK_SECONDS},
+        },
         "callbacks": {
             "task": "billy.callbacks",
             "schedule": settings.BILLY_SWEEP_SECONDS,

@@ -22,6 +22,7 @@ from billy.api import (
     subscriptions,
     transactions,
     usage,
+    webhooks,
 )
 from billy.api.door import Door
 
@@ -83,6 +84,12 @@ ROUTES: tuple[tuple[str, type[Door]], ...] = (
     ("api_keys", keys.ApiKeys),
     ("api_keys/{guid}", keys.OneApiKey),
     ("api_keys/{guid}/rotation", keys.RotateApiKey),
+    ("webhook_endpoints", webhooks.WebhookEndpoints),
+    ("webhook_endpoints/{guid}", webhooks.OneWebhookEndpoint),
+    ("webhook_endpoints/{guid}/rotation", webhooks.RenewWebhookSecret),
+    ("deliveries", webhooks.Deliveries),
+    ("deliveries/{guid}", webhooks.OneDelivery),
+    ("deliveries/{guid}/attempts", webhooks.DeliveryAttempts),
     ("exports/events", exports.ExportEvents),
     ("exports/feeds", exports.ExportFeeds),
     ("exports/transactions", exports.ExportTransactions),

@@ -7,11 +7,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import get_resolver
 
+from accounts.clock import database_now
 from accounts.models import SCOPES
 from billy.api import urls
 from billy.api.door import Door
 from billy.api.tests.conftest import CARD, basic
 from tests.hostile.judge import hashes
+from webhooks import deliver
 
 pytestmark = pytest.mark.django_db
 
@@ -87,9 +89,12 @@ def things(other):
 
 
 def more_things(other):
-    """Return what needs more than a request to be there."""
-    del other
-    return {}
+    """Return an endpoint and a delivery: what is told after the endpoint is there."""
+    endpoint = other.made("webhook_endpoints", {"url": "https://hooks.example.com/billy"})
+    other.made("customers", {"name": "Carol"})
+    deliver.relay(now=database_now())
+    (delivery, *_) = other.get("deliveries").json()["items"]
+    return {"endpoint": endpoint["guid"], "delivery": delivery["guid"]}
 
 
 def body_of(operation):
