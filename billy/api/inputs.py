@@ -304,6 +304,7 @@ class Input(serializers.Serializer):  # type: ignore[type-arg]  # It is never ab
 
     is_lenient: ClassVar[bool] = False
     empty_is_absent: ClassVar[bool] = True
+    empty_is_refused: ClassVar[bool] = False  # A filter that is passed over would show too much.
 
     @classmethod
     def given(cls) -> Mapping[str, Given]:
@@ -340,6 +341,8 @@ class Input(serializers.Serializer):  # type: ignore[type-arg]  # It is never ab
         if value is None or (isinstance(value, str) and not value):
             if field.required:
                 raise Invalid({name: "is needed"})
+            if cls.empty_is_refused and name in data:
+                raise Invalid({name: "must not be empty"})
             if cls.empty_is_absent:
                 values[name] = field.instead
             elif name in data:

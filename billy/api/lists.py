@@ -114,7 +114,7 @@ def query(
         fields["expand"] = Many(each, len(expands), about="Show these things whole, with commas.")
     fields |= filters
     made: Any = type(name, (Input,), {**fields, "__doc__": f"The query of {name}."})
-    made.is_lenient = is_lenient
+    made.is_lenient, made.empty_is_refused = is_lenient, not is_lenient
     return cast("type[Input]", made)
 
 

@@ -86,6 +86,8 @@ def answer(door: Door, make: Callable[[], HttpResponse]) -> HttpResponse:
 def key_of(door: Door) -> str:
     """Return the key that a request carries, empty for none; raises Problem."""
     key = str(door.request.headers.get(HEADER, ""))
+    if HEADER in door.request.headers and not key:
+        raise Problem(400, "InvalidParameters", UNFIT, errors={HEADER: UNFIT}, where="header")
     if not key:
         if door.operation.is_money:
             told = {HEADER: "is needed"}
