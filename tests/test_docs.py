@@ -34,6 +34,7 @@ ABSOLUTE = re.compile(r"(?<![\w.:/])/(root|home|work|Users|mnt|opt|srv|tmp)/")
 HOSTS = {
     "api.balancedpayments.com",
     "billing.example.com",
+    "hooks.example.com",
     "keepachangelog.com",
     "127.0.0.1",
     "localhost",

@@ -20,7 +20,6 @@ from billy.api.feeds import FeedShape, completed, feeds
 from billy.api.inputs import OneOf
 from billy.api.lists import query, within
 from billy.api.transactions import TransactionShape, transactions
-from core.ids import PREFIXES, guid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +77,6 @@ def told_event(event: AuditEvent) -> dict[str, Any]:
         "currency": event.currency,
         "dedupe": event.dedupe,
         "feed": None if event.feed_id is None else str(event.feed_id),
-        "guid": guid(PREFIXES["event"], event.pk),
         "hash": bytes(event.hash).hex(),
         "kind": event.kind,
         "moved": event.moved,
