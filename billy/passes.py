@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from accounts import requests
 from accounts.clock import database_now
 from audit import checkpoints
-from billy.api import once
 from core.collector import look_seldom
 from invoices.models import Transaction
 from invoices.states import LEASED
@@ -164,7 +164,7 @@ def _tell_apps(stop: Event, told: Callable[[str], None]) -> None:
         worked = _tried(lambda: bool(deliver.run(outside=outside(), now=database_now())), told=told)
         if time.monotonic() - pruned_at >= PRUNE_SECONDS:
             pruned_at = time.monotonic()
-            _tried(lambda: bool(once.prune(now=database_now())), told=told)
+            _tried(lambda: bool(requests.prune(now=database_now())), told=told)
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
     connection.close()

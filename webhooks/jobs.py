@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
+from accounts import requests
 from accounts.clock import database_now
 from schedulers import limits
 from webhooks import deliver, receive
@@ -16,6 +17,12 @@ LONGEST_PASSES = 20  # A job ends well before its limit; the next bell goes on.
 def outside() -> Outside:
     """Return the way out, as the settings allow it."""
     return Outside(is_local=settings.BILLY_WEBHOOKS_LOCAL)
+
+
+@shared_task(name="billy.prune")
+def prune(**_: object) -> None:
+    """Forget the answers to requests that are kept long enough."""
+    requests.prune(now=database_now())
 
 
 @shared_task(name="billy.webhooks")

@@ -36,14 +36,15 @@ class ByKey(BaseAuthentication):
         clear = key_in(request.headers.get("Authorization", ""))
         if clear is None:
             raise exceptions.NotAuthenticated
-        key = keys.opened_by(clear) if KEY.fullmatch(clear) else None
-        if key is None:
+        opened = keys.opened_by(clear) if KEY.fullmatch(clear) else None
+        if opened is None:
             wait_seconds = buckets("guess").wait_seconds(source_of(request))
             if wait_seconds:
                 raise exceptions.Throttled(wait_seconds)
             raise exceptions.AuthenticationFailed
-        keys.used(key, now=key.asked_at)  # type: ignore[attr-defined]  # Told by the look-up.
-        return key.company, key
+        keys.used(opened.key, now=opened.at)
+        request.asked_at = opened.at
+        return opened.key.company, opened.key
 
     def authenticate_header(self, request: Any) -> str:
         """Return how to do better."""

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
 
 from accounts.clock import database_now
 from accounts.models import IdempotentRequest
+from accounts.requests import KEPT
 from audit.sets import execute, fetch
 from billy.api.problems import Problem, answered
 from core.cards import contains_card_number
@@ -37,7 +37,6 @@ LONGEST_KEY = 255
 LEASE_SECONDS = 120  # Longer than any request takes; then another one may go on with it.
 PATIENCE_SECONDS = 20.0  # How long the second one waits for the first.
 FIRST_NAP_SECONDS, LONGEST_NAP_SECONDS = 0.02, 0.25
-KEPT = timedelta(days=30)
 
 REQUEST = f'"{IdempotentRequest._meta.db_table}"'
 NEEDED = f"This moves money, so it needs the header {HEADER}: any text that is new for each intent."
@@ -103,12 +102,6 @@ def key_of(door: Door) -> str:
 def name_of(key: str) -> str:
     """Return the name by which the verbs know a request: 32 hexadecimal digits, empty for none."""
     return sha256(key.encode()).hexdigest()[:32] if key else ""
-
-
-def prune(*, now: Any) -> int:
-    """Forget requests that are older than a month; returns how many."""
-    old = IdempotentRequest.objects.filter(created_at__lt=now - KEPT)
-    return old.delete()[0]
 
 
 def _claim(door: Door, key: str) -> Claim | HttpResponse:
