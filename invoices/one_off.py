@@ -78,7 +78,8 @@ def invoice(
                 listeners=[company.pk] if company.listens else [],
             )
     except IntegrityError:
-        if said.request and AuditFeed.objects.filter(pk=new.id, external_id=None).exists():
+        there = AuditFeed.objects.filter(pk=new.id).first()
+        if said.request and there is not None and there.terms.get("request") == said.request:
             return new.id, []  # Its attempt is with the first one, or the sweep finishes it.
         if said.external_id is None:
             raise
@@ -108,6 +109,7 @@ def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: dateti
             "time_zone": customer.time_zone or company.time_zone,
             "statement_text": said.statement_text,
             **({"shown": said.shown} if said.shown else {}),
+            **({"request": said.request} if said.request else {}),
         },
         due_at=now,
         external_id=said.external_id,

@@ -76,7 +76,7 @@ def begin(*, now: datetime, limits: Limits) -> Begun:
     return replace(begun, queued=work.queued)
 
 
-def start(scheduler: Scheduler, *, now: datetime, limits: Limits) -> Begun:
+def start(scheduler: Scheduler, *, now: datetime, limits: Limits, request: str = "") -> Begun:
     """Write a drafted scheduler and T1 of what it opens now, together; raises IntegrityError.
 
     A price of the merchant's own is found in between, so then they are two transactions. What
@@ -85,12 +85,12 @@ def start(scheduler: Scheduler, *, now: datetime, limits: Limits) -> Begun:
     if not scheduler.computed:
 
         def written() -> list[Due]:
-            insert([scheduler], now=now)
+            insert([scheduler], now=now, request=request)
             return claim.claim_only([scheduler.pk], now=now)
 
         begun = _begin(written, quoted={}, now=now, limits=limits, seen=[])
     else:
-        insert([scheduler], now=now)
+        insert([scheduler], now=now, request=request)
         dues = claim.claim_only([scheduler.pk], now=now)
         quoted = priced(dues, now=now, limits=limits)
         begun = _begin(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError
 
+from audit.models import AuditEvent
 from core.ids import derived
 from core.invalid import Taken
 from schedulers.begin import start as begin
@@ -45,12 +46,17 @@ def start(wanted: Subscription, *, now: datetime, limits: Limits, request: str =
         parts = ("scheduler", str(customer.pk), name)
         scheduler.pk = derived(at=customer.created_at, parts=parts)
     try:
-        begun = begin(scheduler, now=now, limits=limits)
+        begun = begin(scheduler, now=now, limits=limits, request=request)
     except IntegrityError as error:
         there = Scheduler.objects.filter(pk=scheduler.pk).first()
-        if request and not wanted.external_id and there is not None:
+        if there is not None and request and _was_asked(there, request):
             return Started(scheduler=there)  # What it opened is with the first one, or swept.
         if there is not None or f'"{EXTERNAL_ONCE}"' in str(error):
             raise Taken(external_id="is the name of another subscription") from None
         raise
     return Started(scheduler=Scheduler.objects.get(pk=scheduler.pk), held=begun.held)
+
+
+def _was_asked(scheduler: Scheduler, request: str) -> bool:
+    births = AuditEvent.objects.filter(trail=scheduler.pk, kind="scheduler.created")
+    return births.filter(body__request=request).exists()

@@ -105,11 +105,13 @@ def test_a_key_that_is_none_is_refused(api, key):
     assert answer.status_code == 400
 
 
-def test_whoever_comes_after_one_that_died_goes_on(api, alice, goat, memory):
-    first = api.made("schedulers", subscription(alice, goat), Idempotency_Key="k")
+@pytest.mark.parametrize("name", [{}, {"external_id": "mine"}])
+def test_whoever_comes_after_one_that_died_goes_on(api, alice, goat, memory, name):
+    terms = subscription(alice, goat) | name
+    first = api.made("schedulers", terms, Idempotency_Key="k")
     die()
 
-    second = api.made("schedulers", subscription(alice, goat), Idempotency_Key="k")
+    second = api.made("schedulers", terms, Idempotency_Key="k")
 
     assert second["guid"] == first["guid"]
     assert memory.sum(kind=Kind.DEBIT) == 1000
@@ -127,8 +129,9 @@ def test_a_refund_that_died_is_not_given_twice(api, invoice, memory, path):
     assert memory.sum(kind=Kind.REFUND) == 10
 
 
-def test_an_invoice_that_died_is_charged_once(api, alice, memory):
-    terms = {"customer_guid": alice["guid"], "amount": 7, "funding_instrument_uri": CARD}
+@pytest.mark.parametrize("name", [{}, {"external_id": "mine"}])
+def test_an_invoice_that_died_is_charged_once(api, alice, memory, name):
+    terms = {"customer_guid": alice["guid"], "amount": 7, "funding_instrument_uri": CARD} | name
     memory.script.append(Lost())
     first = api.made("invoices", terms, Idempotency_Key="k")
     die()

@@ -377,6 +377,14 @@ def test_strangers_register_only_where_that_is_allowed(api):
     assert answer.json()["error_class"] == "Forbidden"
 
 
+def test_a_query_says_nothing_of_a_post(api):
+    terms = {"plan_type": "debit", "frequency": "daily", "amount": 60}
+
+    answer = api.post("plans", terms, query="amount=99&frequency=x")
+
+    assert (answer.status_code, answer.json()["amount"]) == (200, 60)
+
+
 def test_a_decline_is_no_error(api, alice, memory):
     memory.script.append(Declined(code="card-declined", reason="No funds"))
     terms = {"customer_guid": alice["guid"], "amount": 100, "funding_instrument_uri": CARD}
