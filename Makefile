@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema volume lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema openapi volume lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ migrations:  ## Write the migrations that the models ask for
 
 schema:  ## Write down what the migrations make, for `verify`; after every migration
 	$(PYTHON) manage.py verify --write-schema
+
+openapi:  ## Write the description of the API, after every change of it
+	$(PYTHON) manage.py spectacular --format openapi-json --fail-on-warn --file billy/api/openapi.json
 
 volume:  ## Measure `verify` on a million occurrences, which it makes first
 	$(BIN)/python -m tests.volume

@@ -1,4 +1,7 @@
-"""The people: who runs a book (Company), who pays or is paid (Customer), and with what."""
+"""The people: who runs a book (Company), who pays or is paid (Customer), and with what.
+
+The tenants themselves are in `tenants.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import uuid
 from datetime import datetime  # Django reads the annotations of managers.
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 
 from accounts.clock import database_now
 from accounts.secret import SecretField, fingerprints
+from accounts.tenants import EXTERNAL_LIMIT, NAME_LIMIT, Company, Installation
 from audit.chain import Fact
 from audit.models import AuditTrail
 from audit.record import begin, record
@@ -19,120 +23,19 @@ from core import check
 from core.ids import PREFIXES, api_key, guid, uuid7
 from core.invalid import Invalid
 
+__all__ = [
+    "EXTERNAL_LIMIT",
+    "NAME_LIMIT",
+    "SCOPES",
+    "ApiKey",
+    "Company",
+    "Customer",
+    "FundingInstrument",
+    "IdempotentRequest",
+    "Installation",
+]
+
 SCOPES = ("read", "write", "money", "admin")
-NAME_LIMIT = 128
-EXTERNAL_LIMIT = 128
-URL_LIMIT = 200  # Of the processor's address, and far more than any key of it has.
-EXTERNAL_ONCE = "billy_accounts_company_external_id_key"  # PostgreSQL's own name for it.
-
-
-class Company(models.Model):
-    """A tenant: a merchant or marketplace with its own customers, offers and processor account."""
-
-    trail = models.OneToOneField(
-        AuditTrail, primary_key=True, on_delete=models.RESTRICT, db_column="id"
-    )
-    external_id = models.CharField(max_length=128, null=True, unique=True)
-    name = models.CharField(max_length=128)
-    currency = models.CharField(max_length=3, default="USD")
-    time_zone = models.CharField(max_length=64, default="UTC")
-    processor_url = models.CharField(max_length=200, blank=True)
-    processor_key = SecretField(blank=True)
-    processor_account = models.CharField(max_length=80, blank=True)
-    callback_key = SecretField(blank=True)
-    # Only a company that listens costs a row in the outbox for every event.
-    listens = models.BooleanField(default=False)
-    # The circuit: until then no call of this company begins. By the database's own clock.
-    calls_paused_until = models.DateTimeField(null=True)
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name_plural = "companies"
-
-    def __str__(self) -> str:
-        return self.name
-
-    @classmethod
-    def create(
-        cls,
-        *,
-        name: str,
-        currency: str = "USD",
-        time_zone: str = "UTC",
-        external_id: str | None = None,
-        now: datetime | None = None,
-        **processor: str,
-    ) -> Company:
-        """Open a company, with its trail and its first event; raises Invalid.
-
-        `processor` may say `processor_url` and `processor_key`; without them nothing is charged.
-        """
-        now = now or database_now()
-        check.text("name", name, limit=NAME_LIMIT)
-        check.currency("currency", currency)
-        check.zone("time_zone", time_zone)
-        if external_id is not None:
-            check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
-        if not set(processor) <= {"processor_url", "processor_key"}:
-            raise Invalid(dict.fromkeys(processor, "is not a term of a company"))
-        for term, value in processor.items():
-            check.text(term, value, limit=URL_LIMIT)
-        company = cls(
-            pk=uuid7(now=now),
-            external_id=external_id or None,
-            name=name,
-            currency=currency,
-            time_zone=time_zone,
-            callback_key=api_key(),
-            created_at=now,
-            updated_at=now,
-            **processor,
-        )
-        with once(EXTERNAL_ONCE, external_id="is the name of another company"):
-            Installation.ensure(now=now)
-            heads = begin([(company.pk, company.pk, "company")])
-            company.save(force_insert=True)
-            fact = company.fact("company.created", {"name": name}, dedupe="company.created")
-            record([fact], heads=heads, now=now)
-        return company
-
-    @classmethod
-    def meant(cls, company: object, *, now: datetime) -> Company:
-        """Return the company that a caller named, or the default one for None; raises Invalid."""
-        if company is None:
-            return cls.default(now=now)
-        if not isinstance(company, cls):
-            raise Invalid(company="must be a company")
-        return company
-
-    @classmethod
-    def default(cls, *, now: datetime | None = None) -> Company:
-        """Return the installation's default company, made without a processor key if need be."""
-        now = now or database_now()
-        with transaction.atomic():
-            Installation.ensure(now=now)
-            installation = Installation.objects.select_for_update().get(pk=1)
-            if installation.default_company is None:
-                installation.default_company = cls.create(name="Default company", now=now)
-                installation.save(update_fields=["default_company"])
-            return installation.default_company
-
-    def fact(self, kind: str, body: dict[str, Any], *, dedupe: str) -> Fact:
-        """Return a fact of the company's own trail."""
-        return Fact(
-            trail_id=self.pk,
-            company_id=self.pk,
-            kind=kind,
-            currency=self.currency,
-            body=body,
-            dedupe=dedupe,
-        )
-
-    @property
-    def guid(self) -> str:
-        """Return the id that people and the API see."""
-        return guid(PREFIXES["company"], self.pk)
 
 
 class ApiKey(models.Model):
@@ -140,6 +43,7 @@ class ApiKey(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     company = models.ForeignKey(Company, on_delete=models.RESTRICT)
+    external_id = models.CharField(max_length=128, null=True)
     hint = models.CharField(max_length=8)  # The first characters, to tell keys apart.
     fingerprint = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=list)  # Of read, write, money, admin.
@@ -151,24 +55,40 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         verbose_name_plural = "API keys"
+        constraints = (
+            models.UniqueConstraint(name="key_external_once", fields=["company", "external_id"]),
+        )
 
     def __str__(self) -> str:
         return f"{self.hint}…"
 
     @classmethod
     def issue(
-        cls, company: Company, *, scopes: tuple[str, ...] = SCOPES, now: datetime
+        cls,
+        company: Company,
+        *,
+        scopes: tuple[str, ...] = SCOPES,
+        expires_at: datetime | None = None,
+        external_id: str | None = None,
+        now: datetime,
     ) -> tuple[ApiKey, str]:
-        """Make a key; returns it with its clear text, which is told here and never again."""
+        """Make a key; returns it with its clear text, which is told here and never again.
+
+        Raises Invalid for a scope that is none, and for an end that is not ahead of `now`.
+        """
         clear = api_key()
         for scope in scopes:
             check.one_of("scopes", scope, SCOPES)
+        if expires_at is not None and expires_at <= now:
+            raise Invalid(expires_at="must be ahead")
         key = cls.objects.create(
             id=uuid.uuid4(),
             company=company,
             hint=clear[:6],
             fingerprint=fingerprints(clear)[0],
             scopes=list(scopes),
+            external_id=external_id or None,
+            expires_at=expires_at,
             created_at=now,
         )
         return key, clear
@@ -182,6 +102,11 @@ class ApiKey(models.Model):
             .select_related("company")
             .first()
         )
+
+    @property
+    def guid(self) -> str:
+        """Return the id that people and the API see."""
+        return guid(PREFIXES["key"], self.pk)
 
 
 class Customer(models.Model):
@@ -276,6 +201,7 @@ class Customer(models.Model):
             [each.fact("customer.created", {}, dedupe="customer.created") for each in customers],
             heads=heads,
             now=now,
+            listeners={each.company_id for each in customers if each.company.listens},
         )
 
     def fact(self, kind: str, body: dict[str, Any], *, dedupe: str) -> Fact:
@@ -342,7 +268,7 @@ class IdempotentRequest(models.Model):
     fingerprint = models.CharField(max_length=64)
     locked_until = models.DateTimeField()
     status = models.IntegerField(null=True)
-    body = models.TextField(null=True)
+    body = SecretField(blank=True, default="")  # It may hold a key that is told once.
     created_at = models.DateTimeField()
 
     class Meta:
@@ -356,35 +282,3 @@ class IdempotentRequest(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Installation(models.Model):
-    """This installation: one row. Every payment key is derived from its `instance_id`.
-
-    A restored copy of the database keeps it, and therefore replays instead of charging.
-    """
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    instance_id = models.UUIDField(editable=False)
-    default_company = models.ForeignKey(Company, null=True, on_delete=models.RESTRICT)
-    dispatch = models.CharField(max_length=8, default="open")  # open | frozen
-    reason = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(name="installation_is_one", condition=Q(id=1)),
-            models.CheckConstraint(
-                name="installation_dispatch_known", condition=Q(dispatch__in=["open", "frozen"])
-            ),
-        )
-
-    def __str__(self) -> str:
-        return str(self.instance_id)
-
-    @classmethod
-    def ensure(cls, *, now: datetime) -> None:
-        """Make the one row if there is none; any number may try at once."""
-        Installation.objects.bulk_create(
-            [Installation(pk=1, instance_id=uuid.uuid4(), created_at=now)], ignore_conflicts=True
-        )

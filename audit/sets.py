@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connection, transaction
 
-from core.invalid import Invalid
+from core.invalid import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def update(table: str, columns: Columns, rows: Sequence[Row], *, key: str) -> in
 
 @contextmanager
 def once(constraint: str, **told: str) -> Iterator[None]:
-    """Open a transaction in which breaking this unique constraint raises Invalid with these words.
+    """Open a transaction in which breaking this unique constraint raises Taken with these words.
 
     The index decides, not a look before: two that come at once must not both pass.
     """
@@ -54,7 +54,7 @@ def once(constraint: str, **told: str) -> Iterator[None]:
             yield
     except IntegrityError as error:
         if f'"{constraint}"' in str(error):
-            raise Invalid(**told) from None
+            raise Taken(**told) from None
         raise
 
 

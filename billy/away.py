@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from django.db import InterfaceError, OperationalError
 from django.http import JsonResponse
 
+from billy.web.naming import current
+from core.problem import CONTENT_TYPE, problem
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,7 +40,12 @@ class DatabaseAway:
         if not isinstance(error, LOST):
             return None
         logger.warning("a request was answered 503: %s", str(error).strip())
-        body = {"error_class": "Unavailable", "error_message": "the database is away: ask again"}
-        answer = JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        words = "the database is away: ask again"
+        answer = JsonResponse(
+            problem(503, "Unavailable", words, request_id=current()),
+            status=503,
+            content_type=CONTENT_TYPE,
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
         answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  # Its only switch.
         return answer

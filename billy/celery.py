@@ -25,6 +25,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
 
 REFUSED_POOLS: Final = ("gevent", "eventlet")
 SWEEP_LIFE_SECONDS = 30
+PRUNE_SECONDS = 3600
 CHECKPOINT_SECONDS = 600  # Each time only what is an hour old is taken: a beat may start anew.
 TICK_LIVES = 2.5  # A bell that was not heard for this many ticks has been rung again since.
 
@@ -72,6 +73,16 @@ app.conf.update(
             "task": "billy.checkpoints",
             "schedule": CHECKPOINT_SECONDS,
             "options": {"expires": CHECKPOINT_SECONDS},
+        },
+        "webhooks": {
+            "task": "billy.webhooks",
+            "schedule": settings.BILLY_TICK_SECONDS,
+            "options": {"expires": TICK_LIVES * settings.BILLY_TICK_SECONDS},
+        },
+        "prune": {
+            "task": "billy.prune",
+            "schedule": PRUNE_SECONDS,
+            "options": {"expires": PRUNE_SECONDS},
         },
         "callbacks": {
             "task": "billy.callbacks",

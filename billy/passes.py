@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from accounts import requests
 from accounts.clock import database_now
 from audit import checkpoints
 from core.collector import look_seldom
@@ -18,13 +20,16 @@ from invoices.states import LEASED
 from schedulers import claim, cycle, limits
 from schedulers.cycle import Report
 from schedulers.watch import watch
-from webhooks import receive
+from webhooks import deliver, receive
+from webhooks.jobs import outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Event
 
 CHECKPOINT_SECONDS = 600  # Between two looks for trails whose last checkpoint is an hour old.
+PRUNE_SECONDS = 3600  # Between two looks for answers that are kept long enough.
+JOIN_SECONDS = 20  # What is on its way to an app is waited for as long as it may take.
 IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
 
 
@@ -144,6 +149,28 @@ def answers_out(*, within_seconds: float | None) -> int:
 def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
     """Make passes until told to stop, sweeping every few seconds; outlives a lost database."""
     look_seldom()
+    telling = threading.Thread(target=_tell_apps, args=(stop, told), name="billy-webhooks")
+    telling.start()
+    try:
+        _bill(stop, told)
+    finally:
+        telling.join(JOIN_SECONDS)
+
+
+def _tell_apps(stop: Event, told: Callable[[str], None]) -> None:
+    """Send webhooks until told to stop, in a thread of its own: a receiver may take its time."""
+    pruned_at = time.monotonic()
+    while not stop.is_set():
+        worked = _tried(lambda: bool(deliver.run(outside=outside(), now=database_now())), told=told)
+        if time.monotonic() - pruned_at >= PRUNE_SECONDS:
+            pruned_at = time.monotonic()
+            _tried(lambda: bool(requests.prune(now=database_now())), told=told)
+        if not worked:
+            stop.wait(settings.BILLY_TICK_SECONDS)
+    connection.close()
+
+
+def _bill(stop: Event, told: Callable[[str], None]) -> None:
     swept_at = checkpoints_at = 0.0
     said = ""
     while not stop.is_set():

@@ -77,11 +77,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     # The merchant's own apps, which may hold a billing.py.
     *env.list("BILLY_APPS", default=[]),
 ]
 MIDDLEWARE = [
     "billy.web.naming.RequestName",
+    "billy.web.origins.AllowedOrigins",
     "billy.web.addresses.NoCardNumbers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -179,6 +182,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "UNAUTHENTICATED_USER": None,
     "COMPACT_JSON": True,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Billy",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["billy.api.schema.complete"],
 }
 
 # --- Billy -------------------------------------------------------------------------------------
@@ -190,6 +201,11 @@ BILLY_PROCESSOR = env.str("BILLY_PROCESSOR", default="balanced")
 BILLY_BALANCED_URL = env.str("BILLY_BALANCED_URL", default="https://api.balancedpayments.com")
 BILLY_SHOW_CALLBACK_KEY = env.bool("BILLY_SHOW_CALLBACK_KEY", default=False)
 BILLY_OPEN_REGISTRATION = env.bool("BILLY_OPEN_REGISTRATION", default=DEBUG)
+BILLY_REVISION = env.str("BILLY_REVISION", default="")
+BILLY_ALLOWED_ORIGINS: list[str] = env.list("BILLY_ALLOWED_ORIGINS", default=[])
+BILLY_WEBHOOKS_LOCAL = env.bool("BILLY_WEBHOOKS_LOCAL", default=False)
+BILLY_REQUESTS_PER_SECOND = env.float("BILLY_REQUESTS_PER_SECOND", default=200.0)
+BILLY_REQUESTS_AT_ONCE = env.int("BILLY_REQUESTS_AT_ONCE", default=2000)
 
 BILLY_TICK_SECONDS = env.float("BILLY_TICK_SECONDS", default=2.0)
 BILLY_SWEEP_SECONDS = env.float("BILLY_SWEEP_SECONDS", default=15.0)
@@ -213,6 +229,8 @@ BILLY_CALLBACKS_AT_ONCE = env.int("BILLY_CALLBACKS_AT_ONCE", default=1000)
 for _name, _value, _low, _high in (
     ("BILLY_CALLBACKS_PER_SECOND", BILLY_CALLBACKS_PER_SECOND, 0.1, 100_000),
     ("BILLY_CALLBACKS_AT_ONCE", BILLY_CALLBACKS_AT_ONCE, 1, 1_000_000),
+    ("BILLY_REQUESTS_PER_SECOND", BILLY_REQUESTS_PER_SECOND, 0.1, 1_000_000),
+    ("BILLY_REQUESTS_AT_ONCE", BILLY_REQUESTS_AT_ONCE, 1, 1_000_000),
     ("BILLY_PENDING_LOOK_SECONDS", BILLY_PENDING_LOOK_SECONDS, 1, 86_400),
     ("BILLY_CLOCK_SKEW_SECONDS", BILLY_CLOCK_SKEW_SECONDS, 1, 86_400),
     ("BILLY_TICK_SECONDS", BILLY_TICK_SECONDS, 0.05, 3600),

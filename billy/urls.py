@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from billy.health import livez, readyz
 from webhooks.api import Callback
@@ -13,6 +13,7 @@ urlpatterns = [
     path("readyz", readyz),
     path("admin/", admin.site.urls),
     # With and without a slash at the end: a redirect would turn a POST into a GET.
+    path("", include("billy.api.urls")),
     re_path(r"^v1/companies/(?P<guid>[^/]+)/callbacks/(?P<key>[^/]+)/?$", Callback.as_view()),
 ]
 

@@ -28,6 +28,10 @@ PREFIXES: Final[Mapping[str, str]] = {
     "failure": "TF",
     "event": "EV",
     "instrument": "FI",
+    "key": "AK",
+    "endpoint": "WE",
+    "delivery": "WD",
+    "usage": "US",
 }
 
 ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

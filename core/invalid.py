@@ -57,6 +57,13 @@ class Invalid(ValueError):
         return "; ".join(f"{field}: {message}" for field, message in self.errors.items())
 
 
+class Taken(Invalid):
+    """A name that another thing bears already. Choose another one, or look for that thing.
+
+    A door answers it as a conflict, apart from other bad input.
+    """
+
+
 class CardNumber(Invalid):
     """Text that may hold the number of a payment card. Nothing was kept; send none at all.
 

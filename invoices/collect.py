@@ -13,6 +13,7 @@ from django.db.models import Max
 
 from accounts import fence
 from audit.chain import Fact
+from audit.models import AuditEvent
 from audit.record import heads, record
 from core import check
 from core.invalid import Invalid
@@ -65,21 +66,25 @@ def collect(
     now: datetime,
     lease_seconds: float,
     actor: str = "billy",
+    request: str = "",
 ) -> list[Held]:
     """Try once more at once, with this instrument; a planned retry is called off for it.
 
-    The attempt is by hand, so it has no step in the retry plan. Raises Invalid where nothing is
-    owed, or an attempt is under way.
+    The attempt is by hand, so it has no step in the retry plan. `request` names the asking itself:
+    asked again under it, nothing more is tried. Raises Invalid where nothing is owed, or an attempt
+    is under way.
     """
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if asked_under(locked, request) is not None:
+            return [], []
         if locked.state not in {"open", "uncollected"} or locked.owed < 1:
             raise Invalid(invoice=f"is {locked.state}, so there is nothing to collect")
         _check_usable(instrument, locked)
         facts = _void_planned(locked, actor=actor, now=now)
         locked.state = "open"
         held = _attempt(locked, instrument, step=None, now=now, lease_seconds=lease_seconds)
-        return [*facts, _intended(locked, held, actor=actor)], [held]
+        return [*facts, _intended(locked, held, actor=actor, request=request)], [held]
 
     return _changed(feed, change, now=now)
 
@@ -99,6 +104,51 @@ def waive(feed: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") 
         return [*facts, _fact(locked, "invoice.waived", {"reason": reason}, actor=actor)], []
 
     _changed(feed, change, now=now, durable=False)
+
+
+def void(feed: AuditFeed, *, now: datetime, actor: str = "billy") -> None:
+    """Call an invoice off for good that is unpaid. Raises Invalid while an attempt is under way.
+
+    That of a scheduler is called off by `schedulers.close.void`, which lets the scheduler go on.
+    """
+
+    def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if locked.state not in {"draft", "open", "uncollected"}:
+            raise Invalid(invoice=f"is {locked.state}; only what is unpaid can be called off")
+        facts = _void_planned(locked, actor=actor, now=now)
+        locked.state = "voided"
+        return [*facts, _fact(locked, "invoice.voided", {}, actor=actor)], []
+
+    _changed(feed, change, now=now, durable=False)
+
+
+def assign(
+    feed: AuditFeed, instrument: FundingInstrument, *, now: datetime, actor: str = "billy"
+) -> None:
+    """Name another instrument on an invoice that asks for nothing. Raises Invalid."""
+
+    def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
+        if locked.total:
+            raise Invalid(invoice="has an amount, so it is collected with an instrument")
+        _check_usable(instrument, locked)
+        if locked.instrument_id == instrument.pk:
+            return [], []
+        locked.instrument = instrument
+        place = AuditEvent.objects.filter(feed_id=locked.pk, kind="invoice.changed").count()
+        name = f"invoice.changed/{locked.pk.hex}/{place}"
+        body = {"instrument": instrument.guid}
+        return [_fact(locked, "invoice.changed", body, actor=actor, name=name)], []
+
+    _changed(feed, change, now=now, durable=False)
+
+
+def asked_under(feed: AuditFeed, request: str) -> UUID | None:
+    """Return the attempt that was asked for under this name, or None; lock the trail first."""
+    if not request:
+        return None
+    of_feed = AuditEvent.objects.filter(feed_id=feed.pk, kind__endswith=".intended")
+    found = of_feed.filter(body__request=request).first()
+    return None if found is None else found.transaction_id
 
 
 def _check_usable(instrument: FundingInstrument, feed: AuditFeed) -> None:
@@ -194,8 +244,10 @@ def _void_planned(feed: AuditFeed, *, actor: str, now: datetime) -> list[Fact]:
     return facts
 
 
-def _intended(feed: AuditFeed, held: Held, *, actor: str) -> Fact:
-    body = {"amount": held.amount, "attempt": held.attempt}
+def _intended(feed: AuditFeed, held: Held, *, actor: str, request: str = "") -> Fact:
+    body: dict[str, Any] = {"amount": held.amount, "attempt": held.attempt}
+    if request:
+        body["request"] = request
     kind = f"{feed.direction}.intended"
     name = f"{kind}/{held.label}"
     return _fact(feed, kind, body, actor=actor, name=name, attempt=held.transaction_id)

@@ -137,6 +137,8 @@ class AuditFeed(models.Model):
         )
         indexes = (
             models.Index(name="feed_by_customer", fields=["customer", "created_at"]),
+            # For lists, newest first. What is in it never changes, so only births cost.
+            models.Index(name="feed_newest", fields=["company", "created_at", "id"]),
             # Not by state: an index over what T3 changes would make each update write all indexes.
             models.Index(
                 name="feed_drafts",
@@ -247,6 +249,8 @@ class Transaction(models.Model):
                 fields=["lease_until"],
                 condition=Q(state__in=sorted(LEASED)),
             ),
+            # For lists, newest first: as of invoices.
+            models.Index(name="transaction_newest", fields=["company", "created_at", "id"]),
             models.Index(name="transaction_queued", fields=["due_at"], condition=Q(state="queued")),
             models.Index(
                 name="transaction_pending", fields=["next_look_at"], condition=Q(state="pending")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from django.db import IntegrityError, transaction
 from accounts import fence
 from audit.record import heads
 from core import check
-from core.invalid import Invalid
+from core.invalid import Invalid, Taken
 from core.periods import Period
 from invoices import opening, payments
+from invoices.models import AuditFeed
 from invoices.naming import feed_id
 from invoices.opening import NewFeed
 from tasks.pricing import LINE_LIMIT, Line, check_words
@@ -32,11 +33,17 @@ DAY = timedelta(days=1)  # A one-off has no period of its own; the day it was ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a one-off may say besides its lines."""
+    """What a one-off may say besides its lines.
+
+    `request` names the asking itself: asked again under it, the first one's invoice is the answer.
+    `shown` is kept with the invoice, for whoever shows it.
+    """
 
     instrument: FundingInstrument | None = None
     external_id: str | None = None
     statement_text: str = ""
+    request: str = ""
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def invoice(
@@ -50,8 +57,8 @@ def invoice(
     """Open an invoice; returns its id, and the attempt to send where it has an instrument.
 
     `terms` are the fields of Terms. A total of zero is settled at once, and without an instrument
-    it waits. Its id and key are derived from `external_id`: without one, a rewound database cannot
-    make them again. Raises Invalid.
+    it waits. Its id and key are derived from `external_id`, else from `request`: without either, a
+    rewound database cannot make them again. Raises Invalid, and Taken for the name of another.
     """
     fence.check_open()
     company, said = customer.company, Terms(**terms)
@@ -71,16 +78,20 @@ def invoice(
                 listeners=[company.pk] if company.listens else [],
             )
     except IntegrityError:
+        there = AuditFeed.objects.filter(pk=new.id).first()
+        if said.request and there is not None and there.terms.get("request") == said.request:
+            return new.id, []  # Its attempt is with the first one, or the sweep finishes it.
         if said.external_id is None:
             raise
-        raise Invalid(external_id="is the name of another invoice of this customer") from None
+        raise Taken(external_id="is the name of another invoice of this customer") from None
     return new.id, held
 
 
 def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: datetime) -> NewFeed:
     company, instrument = customer.company, said.instrument
-    name = f"one-off/{said.external_id or uuid.uuid4().hex}"
-    at = customer.created_at if said.external_id else now
+    asked = f"request/{said.request}" if said.request else ""
+    name = f"one-off/{said.external_id or asked or uuid.uuid4().hex}"
+    at = customer.created_at if said.external_id or asked else now
     return NewFeed(
         id=feed_id(trail=customer.pk, due_at=at, occurrence=name),
         company_id=company.pk,
@@ -97,6 +108,8 @@ def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: dateti
             "description": lines[0].description,
             "time_zone": customer.time_zone or company.time_zone,
             "statement_text": said.statement_text,
+            **({"shown": said.shown} if said.shown else {}),
+            **({"request": said.request} if said.request else {}),
         },
         due_at=now,
         external_id=said.external_id,

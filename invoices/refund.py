@@ -6,7 +6,7 @@ its own, under a key of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Sum
@@ -19,6 +19,7 @@ from core.ids import PREFIXES, guid
 from core.invalid import Invalid
 from invoices import payments
 from invoices.attempts import Held
+from invoices.collect import asked_under
 from invoices.models import AuditFeed, Transaction
 from invoices.naming import give_back_key, transaction_id
 
@@ -36,8 +37,12 @@ def give_back(
     now: datetime,
     lease_seconds: float,
     actor: str = "billy",
+    request: str = "",
 ) -> Held:
     """Intend a refund or reversal of a feed; returns the attempt, leased to the caller to send.
+
+    `request` names the asking itself: asked again under it, nothing more is given back, and the
+    attempt is the first one's, which is not `fresh` and not the caller's to send.
 
     `amount` is whole minor units, by default all that is left. The sum of what was given back and
     what is under way never exceeds what was captured, whoever asks at the same time: the trail is
@@ -48,6 +53,10 @@ def give_back(
     with transaction.atomic(durable=True):
         fence.check_open()
         chain = heads([feed.trail_id])
+        asked_before = asked_under(feed, request)
+        if asked_before is not None:
+            (there,) = payments.held([asked_before])
+            return there
         paid = _paid(feed)
         kind = GIVES_BACK[feed.direction]
         left = paid.amount - _given(paid)
@@ -58,21 +67,27 @@ def give_back(
         payments.intend(
             [held.wanted(due_at=now, reference_to=paid.pk)], lease_seconds=lease_seconds, now=now
         )
-        body = {"amount": asked, "of": guid(PREFIXES["transaction"], paid.pk)}
-        fact = Fact(
-            trail_id=feed.trail_id,
-            company_id=feed.company_id,
-            kind=f"{kind}.intended",
-            currency=feed.currency,
-            feed_id=feed.pk,
-            transaction_id=held.transaction_id,
-            body=body,
-            actor=actor,
-            dedupe=f"{kind}.intended/{held.label}",
-        )
+        fact = _intended(feed, held, of=paid, actor=actor, request=request)
         listens = [feed.company_id] if feed.company.listens else []
         record([fact], heads=chain, now=now, listeners=listens)
     return held
+
+
+def _intended(feed: AuditFeed, held: Held, *, of: Transaction, actor: str, request: str) -> Fact:
+    body: dict[str, Any] = {"amount": held.amount, "of": guid(PREFIXES["transaction"], of.pk)}
+    if request:
+        body["request"] = request
+    return Fact(
+        trail_id=feed.trail_id,
+        company_id=feed.company_id,
+        kind=f"{held.kind}.intended",
+        currency=feed.currency,
+        feed_id=feed.pk,
+        transaction_id=held.transaction_id,
+        body=body,
+        actor=actor,
+        dedupe=f"{held.kind}.intended/{held.label}",
+    )
 
 
 def _paid(feed: AuditFeed) -> Transaction:

@@ -108,7 +108,8 @@ class Plan(models.Model):
                 {"plan": plan.guid, "amount": plan.amount, "direction": plan.direction},
                 dedupe=f"plan.created/{plan.pk.hex}",
             )
-            record([fact], heads=locked, now=now)
+            listens = [company.pk] if company.listens else []
+            record([fact], heads=locked, now=now, listeners=listens)
         return plan
 
     @classmethod

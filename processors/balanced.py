@@ -173,6 +173,12 @@ class Balanced:
         )
         return uri_of(item_of(document, collection="customers"), collection="customers")
 
+    def customer(self, *, account: Account, uri: str) -> str:
+        """Look a customer up; returns its uri. Raises NotFound, and Rejected for any other uri."""
+        _, name = resource(uri, within=("customers",))
+        document = self._get(account=account, path=f"/customers/{name}")
+        return uri_of(_the_one(document, collection="customers", name=name), collection="customers")
+
     def associate(self, *, account: Account, instrument_uri: str, customer_uri: str) -> None:
         """Give an instrument to a customer.
 

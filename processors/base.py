@@ -280,6 +280,10 @@ class Processor(Protocol):
         """Make a remote customer and return its uri; the same key gives the same customer."""
         ...
 
+    def customer(self, *, account: Account, uri: str) -> str:
+        """Return the uri of a remote customer that exists. Raises NotFound, Rejected for others."""
+        ...
+
     def associate(self, *, account: Account, instrument_uri: str, customer_uri: str) -> None:
         """Give an instrument to a customer; harmless when it is already so.
 

@@ -27,11 +27,11 @@ from processors.base import (
     Status,
     Unknown,
 )
-from processors.contract_lists import ListsContract
+from processors.contract_customers import CustomersContract
 from processors.contract_stage import Stage
 
 
-class ProcessorContract(ListsContract):
+class ProcessorContract(CustomersContract):
     """What every processor does, whatever its class."""
 
     @pytest.fixture

@@ -69,6 +69,7 @@ __all__ = [
     "WrongBody",
 ]
 
+CUSTOMER_URI = re.compile(r"/customers/[A-Za-z0-9_-]+")
 INSTRUMENT_URI = re.compile(r"/(?P<collection>cards|bank_accounts)/[A-Za-z0-9_-]+")
 
 
@@ -156,6 +157,18 @@ class Memory:
         with self._lock:
             self._check_secret(account)
             return self._customers.setdefault(key, f"/customers/CU{len(self._customers):020d}")
+
+    def customer(self, *, account: Account, uri: str) -> str:
+        """Return the uri of a customer that was made here. Raises NotFound, and Rejected."""
+        with self._lock:
+            self._check_secret(account)
+            if CUSTOMER_URI.fullmatch(uri) is None:
+                message = "this is no uri of a customer"
+                raise Rejected(message, "uri")
+            if uri not in self._customers.values() and not self._any_target:
+                message = "there is no such customer"
+                raise NotFound(message)
+            return uri
 
     def associate(self, *, account: Account, instrument_uri: str, customer_uri: str) -> None:
         """Give an instrument to a customer; it keeps its first owner."""

@@ -20,7 +20,8 @@ from invoices import opening, payments
 from invoices.void import void_queued
 from schedulers import claim, occurrences
 from schedulers.models import Scheduler
-from schedulers.quotes import Quote, quotes
+from schedulers.quotes import Quote, priced, quotes
+from schedulers.subscribe import insert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,6 +74,33 @@ def begin(*, now: datetime, limits: Limits) -> Begun:
 
     begun = _open(claimed, quoted=quoted, now=now, limits=limits)
     return replace(begun, queued=work.queued)
+
+
+def start(scheduler: Scheduler, *, now: datetime, limits: Limits, request: str = "") -> Begun:
+    """Write a drafted scheduler and T1 of what it opens now, together; raises IntegrityError.
+
+    A price of the merchant's own is found in between, so then they are two transactions. What
+    cannot be opened now is due, and the next tick opens it.
+    """
+    if not scheduler.computed:
+
+        def written() -> list[Due]:
+            insert([scheduler], now=now, request=request)
+            return claim.claim_only([scheduler.pk], now=now)
+
+        begun = _begin(written, quoted={}, now=now, limits=limits, seen=[])
+    else:
+        insert([scheduler], now=now, request=request)
+        dues = claim.claim_only([scheduler.pk], now=now)
+        quoted = priced(dues, now=now, limits=limits)
+        begun = _begin(
+            partial(_claimed, list(quoted), quoted=quoted, now=now),
+            quoted=quoted,
+            now=now,
+            limits=limits,
+            seen=[],
+        )
+    return begun
 
 
 def _open(

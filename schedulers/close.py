@@ -16,9 +16,8 @@ from audit.sets import array, fetch
 from core import check
 from core.invalid import Invalid
 from invoices import close as closing
-from invoices import payments
+from invoices import collect, payments
 from invoices import settle as writing
-from invoices.collect import waive as forgive
 from schedulers import reactions
 from schedulers.begin import listeners_among
 from schedulers.models import Scheduler
@@ -75,6 +74,18 @@ def close(
     return settled[0].state
 
 
+def void(invoice: AuditFeed, *, now: datetime, actor: str = "billy") -> None:
+    """Call an invoice off; its scheduler is no longer past due where nothing else is owed.
+
+    Raises Invalid as `invoices.collect.void` does.
+    """
+    with transaction.atomic():
+        locked = reactions.lock({invoice.trail_id})
+        collect.void(invoice, now=now, actor=actor)
+        why = "what was owed was called off"
+        _go_on(invoice, locked=locked, why=why, now=now, actor=actor)
+
+
 def waive(invoice: AuditFeed, *, now: datetime, reason: str, actor: str = "billy") -> None:
     """Forgive an invoice; its scheduler is no longer past due where nothing else is owed.
 
@@ -82,22 +93,28 @@ def waive(invoice: AuditFeed, *, now: datetime, reason: str, actor: str = "billy
     """
     with transaction.atomic():
         locked = reactions.lock({invoice.trail_id})
-        forgive(invoice, now=now, reason=reason, actor=actor)
-        state, version = locked.get(invoice.trail_id, ("", 0))
-        if state != "past_due" or reactions.still_owing([invoice.trail_id]):
-            return
-        chain: Heads = heads([invoice.trail_id])
-        fact = _resumed(
-            invoice.trail_id,
-            company=invoice.company_id,
-            currency=invoice.currency,
-            version=version,
-            why="what was owed was forgiven",
-            actor=actor,
-        )
-        _activate(invoice.trail_id, now=now)
-        listeners = listeners_among({invoice.company_id})
-        record([fact], heads=chain, now=now, listeners=listeners)
+        collect.waive(invoice, now=now, reason=reason, actor=actor)
+        _go_on(invoice, locked=locked, why="what was owed was forgiven", now=now, actor=actor)
+
+
+def _go_on(
+    invoice: AuditFeed, *, locked: reactions.Locked, why: str, now: datetime, actor: str
+) -> None:
+    """Let a scheduler go on that is past due for nothing any more."""
+    state, version = locked.get(invoice.trail_id, ("", 0))
+    if state != "past_due" or reactions.still_owing([invoice.trail_id]):
+        return
+    chain: Heads = heads([invoice.trail_id])
+    fact = _resumed(
+        invoice.trail_id,
+        company=invoice.company_id,
+        currency=invoice.currency,
+        version=version,
+        why=why,
+        actor=actor,
+    )
+    _activate(invoice.trail_id, now=now)
+    record([fact], heads=chain, now=now, listeners=listeners_among({invoice.company_id}))
 
 
 def _recovered(held: Held, *, locked: reactions.Locked, now: datetime, actor: str) -> list[Fact]:

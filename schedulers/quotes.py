@@ -42,7 +42,11 @@ class Quote:
 
 def quotes(*, now: datetime, limits: Limits) -> dict[UUID, Quote]:
     """Price what is due and computed, as far as the time goes; the rest waits for the next tick."""
-    dues = claim.computed(now=now, limit=limits.batch_size)
+    return priced(claim.computed(now=now, limit=limits.batch_size), now=now, limits=limits)
+
+
+def priced(dues: Sequence[Due], *, now: datetime, limits: Limits) -> dict[UUID, Quote]:
+    """Price these, as far as the time goes."""
     if not dues:
         return {}
     parties = _parties(dues)

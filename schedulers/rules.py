@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 AT_PERIOD_END = "period_end"
 NOW = "now"
+STOP = "stop"  # What is still owed when a scheduler ends: leave it, or go on collecting it.
+GO_ON = "continue"
 
 
 def pause(scheduler: Scheduler, *, now: datetime, actor: str = "billy") -> Scheduler:
@@ -72,14 +74,22 @@ def resume(scheduler: Scheduler, *, now: datetime, actor: str = "billy") -> Sche
 
 
 def cancel(
-    scheduler: Scheduler, *, now: datetime, at: str = AT_PERIOD_END, actor: str = "billy"
+    scheduler: Scheduler,
+    *,
+    now: datetime,
+    at: str = AT_PERIOD_END,
+    dunning: str = STOP,
+    actor: str = "billy",
 ) -> Scheduler:
     """End it now, or with the current period. What is under way finishes and is recorded.
 
-    Planned retries are called off with a cancel now. Raises Invalid where it is over already.
+    Planned retries are called off with a cancel now, unless `dunning` is to go on: then what is
+    planned is still tried, and nothing after it. Raises Invalid where it is over already.
     """
     if at not in {AT_PERIOD_END, NOW}:
         raise Invalid(at=f"must be {AT_PERIOD_END} or {NOW}")
+    if dunning not in {STOP, GO_ON}:
+        raise Invalid(dunning=f"must be {STOP} or {GO_ON}")
 
     def change(locked: Scheduler, _: Heads) -> list[Fact]:
         if at == AT_PERIOD_END and locked.state in TICKING:
@@ -91,7 +101,7 @@ def cancel(
             return [_fact(locked, "scheduler.cancel_planned", body, actor=actor)]
         _move(locked, "canceled", reason="canceled on request", now=now)
         locked.canceled_at = now
-        voided = void_queued([locked.pk], now=now, actor=actor)
+        voided = void_queued([locked.pk], now=now, actor=actor) if dunning == STOP else []
         return [*voided, _fact(locked, "scheduler.canceled", {}, actor=actor)]
 
     return _changed(scheduler.pk, change, now=now)

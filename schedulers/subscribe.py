@@ -117,16 +117,20 @@ def _drafted(wanted: Subscription, *, now: datetime) -> Scheduler:
     return scheduler
 
 
-def insert(schedulers: Sequence[Scheduler], *, now: datetime) -> None:
-    """Write schedulers with their trails and first events, in sets and one transaction."""
+def insert(schedulers: Sequence[Scheduler], *, now: datetime, request: str = "") -> None:
+    """Write schedulers with their trails and first events, in sets and one transaction.
+
+    `request` names the asking, and is kept in the events.
+    """
     with transaction.atomic():
         heads = begin([(each.pk, each.company_id, "scheduler") for each in schedulers])
         Scheduler.objects.bulk_create(schedulers)
         listens = {each.company_id for each in schedulers if each.company.listens}
-        record([_created(each) for each in schedulers], heads=heads, now=now, listeners=listens)
+        facts = [_created(each, request=request) for each in schedulers]
+        record(facts, heads=heads, now=now, listeners=listens)
 
 
-def _created(scheduler: Scheduler) -> Fact:
+def _created(scheduler: Scheduler, *, request: str) -> Fact:
     return Fact(
         trail_id=scheduler.pk,
         company_id=scheduler.company_id,
@@ -139,6 +143,7 @@ def _created(scheduler: Scheduler) -> Fact:
             "amount": scheduler.amount,
             "anchor_at": scheduler.anchor_at.isoformat(),
             "trial": scheduler.trial_ends_at is not None,
+            **({"request": request} if request else {}),
         },
         dedupe="scheduler.created",
     )

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import get_commands
 
 from accounts.models import Company, Customer
+from audit.kinds import KINDS
 from billy.environment import FILE_NAMES
 from core.frequency import Frequency
 from core.walltime import at_wall_time, zone_named
@@ -34,11 +35,13 @@ ABSOLUTE = re.compile(r"(?<![\w.:/])/(root|home|work|Users|mnt|opt|srv|tmp)/")
 HOSTS = {
     "api.balancedpayments.com",
     "billing.example.com",
+    "hooks.example.com",
     "keepachangelog.com",
     "127.0.0.1",
     "localhost",
     "…",
 }
+MARKER = "this page with it. What the columns of an event mean is in [audit.md](audit.md)."
 DECISIONS = [path for path in PAGES if re.fullmatch(r"docs/decisions/\d.*", name_of(path))]
 
 
@@ -156,6 +159,12 @@ def test_the_table_of_commands_is_complete():
     told = {cells[0].split()[0] for cells in rows("README.md", "## Commands")}
 
     assert ours == told
+
+
+def test_every_kind_of_event_is_told_with_its_meaning():
+    told = dict(rows("docs/events.md", MARKER))
+
+    assert KINDS == told
 
 
 def test_the_columns_of_an_import_file_are_all_explained():

@@ -78,7 +78,8 @@ def test_what_a_page_shows_of_an_interpreter_is_what_it_answers(path):
 
 
 def test_the_front_door_opens(memory):
-    names = run(blocks("README.md", "python"), {})
+    front_door, _client = blocks("README.md", "python")
+    names = run([front_door], {})
 
     tick(memory, names["subscription"].next_run_at)
 

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from accounts.clock import database_now
 from core.invalid import Invalid
+from core.problem import CONTENT_TYPE, problem
 from schedulers import limits
 from webhooks import receive
 from webhooks.buckets import Buckets
@@ -122,7 +123,8 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _error(status: int, kind: str, message: str) -> JsonResponse:
-    answer = JsonResponse({"error_class": kind, "error_message": message}, status=status)
+    body = problem(status, kind, message)
+    answer = JsonResponse(body, status=status, content_type=CONTENT_TYPE)
     # Django would write a line with the whole address, and the address holds the secret.
     answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  # Its only switch.
     log.warning("a callback was answered %s: %s", status, message)

@@ -28,12 +28,13 @@ def main() -> None:
 
     django.setup()
 
-    from billy.bench import trials, work
+    from billy.bench import trials, web, work
     from billy.bench.counted import counting
     from core.collector import look_seldom
 
     name = told.pop("do")
-    do: Callable[..., Any] = getattr(work, name, None) or getattr(trials, name)
+    found = next(each for each in (work, trials, web) if hasattr(each, name))
+    do: Callable[..., Any] = getattr(found, name)
     look_seldom()  # As every worker does.
     with counting():
         result = do(**told)

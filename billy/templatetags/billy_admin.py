@@ -14,7 +14,7 @@ GROUPS = (
     ("Offers", ("Plan", "Payout")),
     ("People", ("Customer", "FundingInstrument", "Company")),
     ("Audit", ("AuditEvent", "AuditTrail", "Checkpoint", "CheckpointHead")),
-    ("Reports", ("Usage", "Inbound", "Outbox")),
+    ("Reports", ("Usage", "Inbound", "Outbox", "Endpoint", "Delivery")),
     ("Installation", ("ApiKey", "IdempotentRequest", "NumberSeries", "Installation", "Mark")),
 )
 OURS = "billy_"

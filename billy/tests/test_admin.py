@@ -21,7 +21,7 @@ from conftest import give_instrument, subscribe, tick
 from core.ids import uuid7
 from processors.memory import Declined, Pending
 from schedulers.models import Usage
-from webhooks.models import Inbound
+from webhooks.models import Delivery, Endpoint, Inbound
 
 OURS = [model for model in apps.get_models() if model._meta.app_label.startswith("billy_")]
 NAMES = sorted(model._meta.label for model in OURS)
@@ -76,6 +76,25 @@ class Shop:
             body=f'{{"api_key": "{self.clear_key}"}}',
             locked_until=now + timedelta(seconds=1),
             created_at=now,
+        )
+        endpoint = Endpoint.objects.create(
+            id=uuid7(now=now),
+            company=company,
+            url="https://hooks.example.com",
+            secret="whsec_none",
+            created_at=now,
+            updated_at=now,
+        )
+        Delivery.objects.create(
+            id=uuid7(now=now),
+            company=company,
+            endpoint=endpoint,
+            message_id=uuid7(now=now),
+            event_id=uuid7(now=now),
+            kind="debit.succeeded",
+            next_try_at=now,
+            created_at=now,
+            updated_at=now,
         )
         Usage.objects.create(
             id=uuid7(now=now),

@@ -17,6 +17,7 @@ from django.http.request import UnreadablePostError
 from django.utils.html import format_html
 
 from billy.web.naming import current
+from core.problem import CONTENT_TYPE, problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -75,8 +76,8 @@ def answer(request: HttpRequest, status: int) -> HttpResponse:
     kind, words = WORDS[status]
     name = current()
     if request.path.startswith(API):
-        body = {"error_class": kind, "error_message": words, "request_id": name}
-        return JsonResponse(body, status=status)
+        body = problem(status, kind, words, request_id=name)
+        return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
     page = format_html(
         '<!doctype html><html lang="en"><title>{0}</title><h1>{0}</h1><p>Request {1}</p></html>',
         words,

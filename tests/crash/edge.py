@@ -58,6 +58,9 @@ class Edge:
     def create_customer(self, **asked):
         return self._call("customer", lambda: self.memory.create_customer(**asked))
 
+    def customer(self, **asked):
+        return self._call("look for a customer", lambda: self.memory.customer(**asked))
+
     def associate(self, **asked):
         return self._call("associate", lambda: self.memory.associate(**asked))
 

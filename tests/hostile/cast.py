@@ -71,6 +71,7 @@ class World:
         self.session = session_key.encode()
         self.csrf = "c" * 32
         self.cookie = b"sessionid=%s; csrftoken=%s" % (self.session, self.csrf.encode())
+        self.authorization = b"Bearer " + ours.api_key.encode()
         self.visitor = b"csrftoken=" + self.csrf.encode()
         self.victim = User.objects.create_user("victim", password=secrets.token_urlsafe())
 

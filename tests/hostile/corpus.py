@@ -55,6 +55,7 @@ class Maker:
             b"Connection": b"close",
             **({b"Content-Type": entry.content_type.encode()} if entry.content_type else {}),
             **({b"Cookie": cookie} if entry.is_form else {}),
+            **({b"Authorization": self.world.authorization} if entry.has_key else {}),
             # Without it a form would be refused before anything reads what was sent.
             **({b"X-CSRFToken": self.world.csrf.encode()} if entry.is_form else {}),
             **dict(parts.get("headers", ())),

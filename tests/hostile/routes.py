@@ -13,6 +13,11 @@ from typing import Any
 from django.urls import URLPattern, get_resolver
 
 PARAMETER = re.compile(r"<(?:\w+:)?(?P<plain>\w+)>|\(\?P<(?P<named>\w+)>[^)]*\)")
+JSON = "application/json"
+API_QUERIES = (
+    *("limit", "offset", "after", "expand", "external_id", "processor_uri", "invoice_guid"),
+    *("created_at[gte]", "created_at[lt]", "updated_at[gt]", "transaction_type", "kind"),
+)
 ADMIN_QUERIES = (
     *("q", "o", "p", "all", "e", "_popup", "_to_field", "_changelist_filters", "company"),
     *(
@@ -39,6 +44,7 @@ class Entry:
     keeps_session: bool = True
     """False for a page that is for people who are not logged in, or would log the others out."""
     queries: tuple[str, ...] = ("q", "next")
+    has_key: bool = False
     content_type: str = ""
     body: Callable[[Any], bytes] = lambda _world: b""
 
@@ -63,7 +69,9 @@ class Route:
     def path(self, values):
         """Return its path with a value for each parameter."""
         filled = PARAMETER.sub(lambda found: values[found["plain"] or found["named"]], self.pattern)
-        return "/" + filled.replace("^", "").replace("/?$", "/").replace("$", "").replace("\\Z", "")
+        return "/" + filled.replace("^", "").replace("/?$", "/").replace("$", "").replace(
+            "\\Z", ""
+        ).replace("\\.", ".")
 
 
 class NoEntry(LookupError):
@@ -92,6 +100,12 @@ TABLE = {
         content_type="application/json",
         body=lambda world: world.event_body(),
     ),
+    # A good key reads everything; what it writes would be no attack, so writing is tried without.
+    "api-companies": Entry(method="POST", content_type=JSON, body=lambda _: b'{"processor_key":1}'),
+    "api-companies/{guid}": Entry(),
+    "api-*/cancel": Entry(method="POST", content_type=JSON, body=lambda _: b"{}"),
+    "api-*/refund": Entry(method="POST", content_type=JSON, body=lambda _: b'{"amount":1}'),
+    "api-*": Entry(has_key=True, queries=API_QUERIES),
     "admin:auth_user_password_change": FORM,
     "admin:index": STAFF,
     "admin:login": Entry(

@@ -64,10 +64,18 @@ def test_an_error_s_body_tells_nothing_of_it(caller, kind, door):
 def test_callers_of_the_api_get_json_and_people_a_page(caller):
     api, page = caller.get("/v1/break/runtime"), caller.get("/break/runtime")
 
+    name, words = api.headers["X-Request-ID"], "Something went wrong here. It was noted."
+    assert api.headers["Content-Type"] == "application/problem+json"
     assert json.loads(api.content) == {
         "error_class": "InternalError",
-        "error_message": "Something went wrong here. It was noted.",
-        "request_id": api.headers["X-Request-ID"],
+        "error_message": words,
+        "type": "urn:billy:error:InternalError",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": words,
+        "instance": f"urn:billy:request:{name}",
+        "request_id": name,
+        "errors": [],
     }
     assert page.headers["Content-Type"].startswith("text/html")
     assert f"Request {page.headers['X-Request-ID']}" in page.content.decode()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billy.bench import cases, experiments, plot, report
+from billy.bench import cases, experiments, plot, report, web
 from billy.bench.database import NoDatabase, Server, server
 from billy.bench.figures import Book
 from billy.bench.rounds import KEYS, Rounds
@@ -39,6 +39,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--experiments", action="store_true", help="measure what was tried, instead"
         )
+        parser.add_argument(
+            "--api", action="store_true", help="measure the REST API beside bare views, instead"
+        )
         parser.add_argument("--plot", metavar="FILE.png", help="draw (f) and (g) there")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -46,6 +49,9 @@ class Command(BaseCommand):
         self._started = time.monotonic()
         if options["experiments"]:
             self._experiments(options["runs"] or experiments.RUNS)
+            return
+        if options["api"]:
+            self._api(turns=options["runs"] or web.TURNS)
             return
         only = chosen(options["only"])
         sizes = cases.QUICK if options["quick"] else cases.FULL
@@ -62,6 +68,15 @@ class Command(BaseCommand):
             Path(options["json"]).write_text(json.dumps(book.told(), indent=1), encoding="utf-8")
         if options["plot"]:
             draw_plot(book, Path(options["plot"]))
+
+    def _api(self, *, turns: int) -> None:
+        """Print what the API does in a second, beside bare views."""
+        try:
+            with server() as found:
+                for line in web.measure(found, turns=turns):
+                    self.stdout.write(line)
+        except (NoDatabase, ChildFailed) as error:
+            raise CommandError(str(error)) from error
 
     def _experiments(self, runs: int) -> None:
         """Print the figures of what was tried, as they come."""
