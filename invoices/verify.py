@@ -68,7 +68,7 @@ UNION ALL
 SELECT 'object', processor_uri, 'belongs to ' || count(*) || ' attempts' FROM {TRANSACTION}
  WHERE processor_uri IS NOT NULL GROUP BY processor_account, processor_uri HAVING count(*) > 1
 UNION ALL
-SELECT 'key', key, 'belongs to ' || count(*) || ' attempts' FROM {TRANSACTION}
+SELECT 'payment key', key, 'belongs to ' || count(*) || ' attempts' FROM {TRANSACTION}
  GROUP BY processor_account, key HAVING count(*) > 1
 """
 UNSOUND = f"""

@@ -242,6 +242,9 @@ def test_every_secret_column_is_known():
     assert columns() == [
         ("billy_accounts_company", "id", "processor_key"),
         ("billy_accounts_company", "id", "callback_key"),
+        ("billy_accounts_idempotentrequest", "id", "body"),
+        ("billy_webhooks_endpoint", "id", "secret"),
+        ("billy_webhooks_endpoint", "id", "former_secret"),
     ]
 
 
