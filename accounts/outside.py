@@ -7,13 +7,14 @@ so in the log. None ever goes back: whichever of many workers writes last, the h
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from core.locked import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ class File:
         """Write the file anew, under a lock, where the mark is higher."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.path.with_suffix(".lock")):
+            with locked(self.path.with_suffix(".lock")):
                 marks = self._marks()
                 there = _kept(marks.pop(str(instance_id), None))
                 if there is not None and there.number >= mark.number:
@@ -137,16 +138,6 @@ def _kept(value: object) -> Kept | None:
     if type(number) is not int or not isinstance(token, str):
         return None
     return Kept(number=number, token=token)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

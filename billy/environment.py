@@ -3,12 +3,10 @@
 Every mistake is an `ImproperlyConfigured` whose text names the variable and says what is allowed.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +14,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
+
+from core.locked import locked
 
 POSTGRESQL = "django.db.backends.postgresql"
 SECRET_LENGTH = 32  # Characters; below it a key can be guessed, and Django warns.
@@ -147,7 +147,7 @@ def local_secrets(path: Path) -> dict[str, str]:
     """Return the secrets of this checkout, making them the first time. Two at once get the same."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(".lock")):
             if not path.exists():
                 _write_secrets(path)
             found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
@@ -170,16 +170,6 @@ def _write_secrets(path: Path) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(made, file)
     unfinished.rename(path)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def database_from_url(url: str) -> dict[str, Any]:

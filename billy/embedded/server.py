@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from psycopg2 import errors, sql
 from billy.embedded import keeper
 from billy.embedded.errors import EmbeddedUnavailable
 from billy.embedded.home import Home, Owner, prepare
+from core.locked import locked
 
 PORT = 5432  # Names the socket's file; nothing listens on the network.
 JOIN_SECONDS = 90.0  # Longer than a keeper takes to end one server and to start the next.
@@ -86,7 +86,7 @@ class Server:
             self._become_a_user()
             if not self._answers():
                 self._known.clear()
-                with _locked(self.home.starting):
+                with locked(self.home.starting):
                     self._start()
 
     def create_database(self, name: str) -> None:
@@ -217,13 +217,3 @@ def _is_free(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
