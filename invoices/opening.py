@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact, canonical
 from audit.record import record
 from audit.sets import insert
 from core.invalid import Invalid
+from core.light import light
 from core.money import LARGEST_AMOUNT
 from invoices import number
 from invoices.attempts import Held
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tasks.pricing import Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class NewFeed:
     """A feed to be opened (or drafted): whose, for when, and its priced lines.
 

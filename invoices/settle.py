@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from audit.chain import Fact, canonical
 from audit.record import record
 from audit.sets import fetch, table_of
+from core.light import light
 from invoices import retry
 from invoices.attempts import Held, Wanted
 from invoices.payments import FEED, TRANSACTION, intend
@@ -43,7 +44,7 @@ class Looks:
     pending_seconds: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Step:
     """What one outcome does to its attempt and its feed; `fact` is the move's name."""
 
@@ -68,7 +69,7 @@ class Step:
         return bool(self.live or self.captured or self.returned or self.refunded or self.feed_state)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What the caller may act on: how the attempt and its feed now stand."""
 

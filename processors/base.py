@@ -12,6 +12,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Protocol, runtime_checkable
 
+from core.light import light
+
 # The name of an order's key in the meta of the remote object, for look-ups and audits.
 KEY_META = "billy.key"
 
@@ -56,7 +58,7 @@ class Account:
     """The API key's secret. It is never shown, logged or hashed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a processor is asked to do. It is the same on every send, to the last byte.
 
@@ -110,7 +112,7 @@ class Order:
         return sha256(canonical.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What the processor says of one money object: evidence, read from the processor itself."""
 

@@ -6,13 +6,14 @@ build    the feeds of a decision, once their lines are priced
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact
 from core.foreign import kept
 from core.invalid import Invalid
+from core.light import light
 from core.money import Money
 from core.periods import Period
 from invoices.naming import feed_id
@@ -35,7 +36,7 @@ MOST_MISSED = 1_000  # More occurrences missed at once than this need a person, 
 GRACE = timedelta(days=3)  # Lateness that a weekend without workers may cause.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What becomes of a due scheduler.
 
@@ -55,7 +56,7 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Advance:
     """A decision with its feeds and the facts that follow them."""
 

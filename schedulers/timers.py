@@ -6,13 +6,14 @@ Nothing here is computed from the occurrence before, so nothing drifts: 31 Janua
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from core.frequency import Frequency
 from core.invalid import Invalid
+from core.light import light
 from core.periods import Period
 from core.recurrence import Recurrence
 from core.walltime import at_wall_time, zone_named
@@ -51,7 +52,7 @@ _BEYOND: Final = f"lies beyond the year {LAST_YEAR}"
 _YEARS: Final = f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Timer:
     """`interval` times `frequency`, from `anchor_at` on, by the calendar of `time_zone`.
 
@@ -105,7 +106,9 @@ class Timer:
         _check(self)
         zone = zone_named(self.time_zone)
         try:
-            anchor_at = self.anchor_at.astimezone(UTC)
+            anchor_at = self.anchor_at
+            if anchor_at.tzinfo is not UTC:
+                anchor_at = anchor_at.astimezone(UTC)
             local = anchor_at.astimezone(zone)
         except OverflowError:
             raise Invalid(anchor_at=_YEARS) from None

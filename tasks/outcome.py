@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from core.light import light
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,7 +31,7 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"  # Same key, other request: our bug or a rewound database. Park it.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Job:
     """An order in hand, and how far it has come.
 
@@ -45,7 +46,7 @@ class Job:
     uri: str = ""  # Where the processor keeps it, if it ever said.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@light(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a job came to. `reason` is for people, `code` is the processor's."""
 
