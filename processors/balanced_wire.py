@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
 from processors.base import (
@@ -24,10 +23,8 @@ from processors.base import (
     Rejected,
     Unknown,
 )
-from processors.lines import Lines
+from processors.lines import Lines, Response
 
-# An answer larger than this is no answer of an API whose objects take two kilobytes.
-MOST_ANSWER_BYTES = 1_000_000
 MOST_RETRY_AFTER_SECONDS = 300.0  # A processor may slow us down, not switch us off for a day.
 USUAL_RETRY_AFTER_SECONDS = 10.0  # Where it says nothing that can be read.
 MOST_REASON_CHARACTERS = 500  # A reason is kept for people, and it came from outside.
@@ -110,8 +107,7 @@ class Wire:
                 body=None if body is None else canonical(body),
                 headers=_headers(account=account, key=key),
             )
-            answer = _read(response)
-        except (HTTPException, OSError) as error:
+        except (OSError, ValueError) as error:
             line.close()
             if line.written:
                 message = f"the answer was lost: {type(error).__name__}"
@@ -121,11 +117,8 @@ class Wire:
         except BaseException:
             line.close()
             raise
-        if response.isclosed():
-            self.lines.give_back(place, line)
-        else:  # Not read to its end: what is left must not pass for the next answer.
-            line.close()
-        return answer
+        self.lines.give_back(line)
+        return _read(response)
 
 
 def canonical(body: Mapping[str, object]) -> bytes:
@@ -196,32 +189,29 @@ def _headers(*, account: Account, key: str) -> dict[str, str]:
     return headers
 
 
-def _read(response: HTTPResponse) -> Answer:
-    """Read an answer within the limits; one that is refused is not read to its end."""
-    retry_after = response.headers.get("Retry-After", "").strip()
+def _read(response: Response) -> Answer:
+    """Read an answer, whatever its status."""
     document, complaint = None, ""
     try:
         document = _document(_body(response))
     except ValueError as error:
         complaint = f"the answer cannot be read: {error}"
     return Answer(
-        status=response.status, document=document, complaint=complaint, retry_after=retry_after
+        status=response.status,
+        document=document,
+        complaint=complaint,
+        retry_after=response.headers.get("retry-after", ""),
     )
 
 
-def _body(response: HTTPResponse) -> bytes:
+def _body(response: Response) -> bytes:
     """Return the whole body. Raises ValueError where it is refused."""
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in {"identity", ""}:
+    if response.headers.get("content-encoding", "identity").lower() not in {"identity", ""}:
         message = "it is compressed, which nobody asked for"
         raise ValueError(message)
-    data = response.read(MOST_ANSWER_BYTES + 1)
-    if len(data) > MOST_ANSWER_BYTES:
-        message = f"it is longer than {MOST_ANSWER_BYTES} bytes"
-        raise ValueError(message)
-    if response.length:  # So much was announced and did not come.
-        message = "it ends before its end"
-        raise ValueError(message)
-    return data
+    if response.complaint:
+        raise ValueError(response.complaint)
+    return response.body
 
 
 def _document(data: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.db import (
@@ -103,11 +103,12 @@ def flow(
     """Run batch after batch until nothing is due; tells what each step did.
 
     The next batch is claimed while calls of the one before are still out, so that the wire is
-    never idle. No batch begins past the time of a flow, or when `stop` says so: then what was not
-    sent goes back to the queue, and what was sent is waited for.
+    never idle; a little goes before the first, and is not counted among the `batches`. No batch
+    begins past the time of a flow, or when `stop` says so: then what was not sent goes back to the
+    queue, and what was sent is waited for.
     """
     ends = time.monotonic() + limits.flow_seconds
-    begun, more = 0, True
+    begun, more, idle = 0, True, batches != 1
     with Wire(processor=processor, calls_at_once=limits.calls_at_once) as wire:
         flight = Flight(wire=wire, processor=processor, now=now, limits=limits)
         while more or wire.busy:
@@ -115,8 +116,8 @@ def flow(
                 more = False
                 yield Report(settled=flight.landed(wire.recall()))
             if more and wire.hungry:
-                report = _claimed(flight)
-                begun += 1
+                report = _claimed(flight, _a_little(limits) if idle else limits)
+                begun, idle = begun + (not idle), False
                 more = report.worked and begun != batches and time.monotonic() < ends
                 yield report
             else:
@@ -125,10 +126,15 @@ def flow(
             raise flight.failed
 
 
-def _claimed(flight: Flight) -> Report:
+def _a_little(limits: Limits) -> Limits:
+    """Return the limits of what an idle wire is given first: a round, and one to go on with."""
+    return replace(limits, batch_size=min(limits.batch_size, 2 * limits.calls_at_once))
+
+
+def _claimed(flight: Flight, limits: Limits) -> Report:
     """T1, and the orders on the wire. One that fails must not lose what is still out."""
-    deadline = time.monotonic() + flight.limits.budget_seconds  # No lease begins before this.
-    now, limits = flight.now, flight.limits
+    deadline = time.monotonic() + limits.budget_seconds  # No lease begins before this.
+    now = flight.now
     try:
         begun = begin(now=now, limits=limits)
         again = (

@@ -1,8 +1,8 @@
 """The real client on a real wire: what leaves and enters its sockets are boundaries.
 
-Balanced's client talks to the sandbox, a process of its own. A request is two writes, its head and
-its body, so a process may die with half of it sent; and it may die while the sandbox is at work,
-whose ledger then says what became of it.
+Balanced's client talks to the sandbox, a process of its own. A request is cut in two here, its head
+and its body, so a process may die with half of it sent; and it may die while the sandbox is at
+work, whose ledger then says what became of it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from processors.base import Kind
 from processors.lines import Line, Lines
 from tests.crash import boundaries
 
-VERBS = (b"GET ", b"POST ", b"PUT ")
+END_OF_HEAD = b"\r\n\r\n"
 
 
 class WatchedLine(Line):
     """The client's own connection, whose writes and answers are boundaries."""
 
     def send(self, data):
-        head = bytes(data[:5]).startswith(VERBS)
-        self._crossed(f"HTTP send: {'head' if head else 'body'}", super().send, data)
+        cut = data.index(END_OF_HEAD) + len(END_OF_HEAD)
+        self._crossed("HTTP send: head", super().send, data[:cut])
+        if data[cut:]:
+            self._crossed("HTTP send: body", super().send, data[cut:])
 
-    def getresponse(self):
-        return self._crossed("HTTP receive", super().getresponse)
+    def receive(self):
+        return self._crossed("HTTP receive", super().receive)
 
     def _crossed(self, name, effect, *arguments):
         process = boundaries.current()
@@ -42,7 +44,7 @@ class Wire(Balanced):
     def __init__(self, url):
         super().__init__(connect_timeout_seconds=5.0, read_timeout_seconds=30.0)
         self._wire.lines = Lines(
-            connect_timeout_seconds=5.0, read_timeout_seconds=30.0, plain=WatchedLine
+            connect_timeout_seconds=5.0, read_timeout_seconds=30.0, made=WatchedLine
         )
         self.account = self.open_account(url=url)
         self.answers = defaultdict(deque)

@@ -91,9 +91,7 @@ def _install_on_the_wire():
     """Die between the last byte out and the first byte in."""
     from processors import lines
 
-    if not issubclass(lines.SecureLine, lines.Line):
-        raise NothingToHold("processors.lines.SecureLine")
-    wrap(lines.Line, "getresponse", _awaiting)
+    wrap(lines.Line, "receive", _awaiting)
 
 
 def _install_clock():
@@ -213,10 +211,10 @@ def _hearing(event):
     return inside
 
 
-def _awaiting(getresponse):
+def _awaiting(receive):
     def inside(self, *arguments, **options):
         reach("http.sent")
-        return getresponse(self, *arguments, **options)
+        return receive(self, *arguments, **options)
 
     return inside
 
