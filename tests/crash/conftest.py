@@ -8,6 +8,7 @@ from django.db import connections
 from billy.tests.processes import Sandbox
 from conftest import change
 from tests.crash import bell
+from tests.crash.backend.base import hang_up
 from tests.crash.edge import Edge
 from tests.crash.scenarios import POISON
 from tests.crash.stage import Stage
@@ -33,6 +34,7 @@ def machine(database, settings):
     with bell.watched():
         yield
     use_engine(before)
+    hang_up()
 
 
 def use_engine(name):

@@ -10,8 +10,6 @@ from collections import defaultdict, deque
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from django.db import connections
-
 import processors
 from accounts.enroll import enroll
 from accounts.models import Customer, FundingInstrument
@@ -23,7 +21,6 @@ from invoices.states import LEASED
 from plans.models import Payout, Plan
 from schedulers.models import Scheduler
 from tests.crash import edge as edges
-from tests.crash.backend.base import LOCK
 from tests.crash.boundaries import MACHINE, Process, Watch
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -126,14 +123,10 @@ class Stage:
             yield
 
     def bury(self):
-        """Forget the processes that died, once the database has seen them go."""
+        """Forget the processes that died."""
         dead = [name for name, process in self.processes.items() if not process.alive]
         for name in dead:
-            process = self.processes.pop(name)
-            process.close()
-            with connections["default"].cursor() as cursor:
-                for pid in process.pids:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, pid])
+            self.processes.pop(name).close()
         return bool(dead)
 
 

@@ -3,19 +3,25 @@
 What Django, the engine or anybody else sends goes through a cursor or a connection of psycopg2, so
 nothing has to be listed and nothing goes stale. What sets a connection up (its time zone) is not
 counted: it changes nothing that another process could see.
+
+A connection that a process let go of, or took down with it, is emptied of all that it held and
+given to the next process: to the others that is the same as one that was cut, and a new one would
+cost more than the run that it serves.
 """
 
 import re
+from collections import defaultdict
 from functools import cache
 
-from psycopg2 import extensions
+from psycopg2 import Error, extensions
 
 from billy.embedded.backend import base
 from tests.crash import boundaries
 
 TABLE = re.compile(r'(?:FROM|INTO|UPDATE|JOIN)\s+"?billy_[a-z]+_([a-z]+)"?', re.IGNORECASE)
 AUTOCOMMIT = extensions.connection.autocommit
-LOCK = 0x0B111  # The class of the advisory locks that are held as long as a connection lives.
+SPARE = defaultdict(list)
+"""Connections that nobody holds, by the database that they lead to."""
 
 
 @cache
@@ -59,6 +65,7 @@ class Connection(extensions.connection):
     """A connection whose statements, commits and rollbacks are boundaries of its process."""
 
     process = None
+    place = None
 
     def cursor(self, *arguments, **options):
         return super().cursor(*arguments, **({"cursor_factory": Cursor} | options))
@@ -79,6 +86,28 @@ class Connection(extensions.connection):
     def rollback(self):
         self._ended("ROLLBACK", super().rollback)
 
+    def close(self):
+        self.process = None
+        if self.cut() and self.place is not None:
+            SPARE[self.place].append(self)
+        else:
+            super().close()
+
+    def cut(self):
+        """Let the server forget all that it keeps for this connection; returns whether it did."""
+        try:
+            super().rollback()
+            AUTOCOMMIT.__set__(self, True)
+            with super().cursor(cursor_factory=extensions.cursor) as cursor:
+                cursor.execute("DISCARD ALL")
+        except Error:
+            return False
+        return True
+
+    def hang_up(self):
+        """End it for good."""
+        super().close()
+
     def _ended(self, name, effect):
         process = self.process
         if process is None:
@@ -98,15 +127,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self):
         return super().get_connection_params() | {"connection_factory": self.factory}
 
+    def get_new_connection(self, conn_params):
+        place = tuple(str(conn_params.get(name)) for name in ("host", "port", "dbname", "user"))
+        if spare := SPARE[place]:
+            return spare.pop()
+        made = super().get_new_connection(conn_params)
+        made.place = place
+        return made
+
     def connect(self):
         process = boundaries.current()
         if process is not None:
             process.go_on()
         super().connect()
         if process is not None:
-            # Whoever waits for this lock waits until the server has seen the process die.
-            with self.connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s, pg_backend_pid())", [LOCK])
             process.connections.append(self.connection)
-            process.pids.append(self.connection.info.backend_pid)
             self.connection.process = process
+
+
+def hang_up():
+    """End the connections that nobody holds, so that their database can be dropped."""
+    while SPARE:
+        for each in SPARE.popitem()[1]:
+            each.hang_up()
