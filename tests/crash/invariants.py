@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from audit.chain import Fact, digest
 from audit.models import AuditEvent, AuditTrail
 from billy.verification import examine
-from invoices.models import AuditFeed, NumberSeries
+from invoices.models import AuditFeed, NumberSeries, Transaction
 from invoices.states import LIVE
 from processors.base import Status
 from schedulers.models import Scheduler
@@ -27,21 +27,64 @@ STATUSES = {
 
 
 class Books:
-    """Everything of one run, read once."""
+    """Everything of one run at rest."""
 
-    def __init__(self, run):
-        self.ledger = run.ledger
-        self.feeds = list(run.feeds())
-        self.attempts = list(run.attempts().order_by("feed_id", "kind", "attempt"))
+    def __init__(self, run, *, ledger, feeds, attempts, schedulers, events, trails):
         self.customers = run.customers
-        customers = [each.pk for each in run.customers]
-        self.schedulers = list(Scheduler.objects.filter(customer__in=customers))
-        trails = [*customers, *(each.pk for each in self.schedulers)]
-        self.events = list(AuditEvent.objects.filter(trail__in=trails).order_by("trail_id", "seq"))
-        self.trails = list(AuditTrail.objects.filter(pk__in=trails))
+        self.ledger = ledger
+        self.feeds = feeds
+        self.attempts = attempts
+        self.schedulers = schedulers
+        self.events = events
+        self.trails = trails
         self.of_feed = defaultdict(list)
-        for each in self.attempts:
+        for each in attempts:
             self.of_feed[each.feed_id].append(each)
+
+
+def books_of(runs):
+    """Read the books of several runs, given with their ledgers, at once: with five statements."""
+    customers = [each.pk for run, _ in runs for each in run.customers]
+    schedulers = _by("customer_id", Scheduler.objects.filter(customer__in=customers))
+    trails = [*customers, *(each.pk for mine in schedulers.values() for each in mine)]
+    feeds = _by(
+        "customer_id", AuditFeed.objects.filter(customer__in=customers).order_by("due_at", "id")
+    )
+    attempts = _by(
+        "feed_id",
+        Transaction.objects.filter(feed__customer__in=customers).order_by(
+            "feed_id", "kind", "attempt"
+        ),
+    )
+    events = _by(
+        "trail_id", AuditEvent.objects.filter(trail__in=trails).order_by("trail_id", "seq")
+    )
+    chains = _by("pk", AuditTrail.objects.filter(pk__in=trails))
+    for run, ledger in runs:
+        own = [each.pk for each in run.customers]
+        theirs = _all(schedulers, own)
+        told = sorted([*own, *(each.pk for each in theirs)])
+        invoices = sorted(_all(feeds, own), key=lambda each: (each.due_at, each.pk))
+        yield Books(
+            run,
+            ledger=ledger,
+            feeds=invoices,
+            attempts=_all(attempts, sorted(each.pk for each in invoices)),
+            schedulers=theirs,
+            events=_all(events, told),
+            trails=_all(chains, told),
+        )
+
+
+def _by(name, rows):
+    found = defaultdict(list)
+    for each in rows:
+        found[getattr(each, name)].append(each)
+    return found
+
+
+def _all(found, keys):
+    return [each for key in keys for each in found[key]]
 
 
 def problems(books):

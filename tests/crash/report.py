@@ -125,7 +125,7 @@ def listed(told):
 
 
 def covered(told):
-    """Return how many boundaries of a scenario were crashed at on both sides."""
+    """Return how many boundaries of a scenario were crashed at, as often as it says."""
     return len(told["names"]) - len(told["missed"])
 
 

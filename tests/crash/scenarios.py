@@ -29,13 +29,17 @@ POISON = "the database refuses this one"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What happens, in words."""
+    """What happens, in words. One that is not `thorough` is crashed at one side of each boundary.
+
+    Which side, the seed says: another run takes others.
+    """
 
     name: str
     cast: Callable[..., object]
     steps: tuple[Step, ...]
     edge: str = "memory"
     ends_well: Callable[..., bool] | None = None
+    thorough: bool = True
 
     def __str__(self):
         """Return a name that a command line can hold."""
@@ -158,7 +162,12 @@ SCENARIOS = (
     ),
     Scenario(name="payout", cast=paid_out, steps=(*ticks(),)),
     Scenario(name="refund", cast=by_card, steps=(*ticks(), *asks(steps.gives_back))),
-    Scenario(name="reversal of a payout", cast=paid_out, steps=(*ticks(), *asks(steps.gives_back))),
+    Scenario(
+        name="reversal of a payout",
+        cast=paid_out,
+        steps=(*ticks(), *asks(steps.gives_back)),
+        thorough=False,
+    ),
     Scenario(
         name="cancel during the call",
         cast=playing(by_card, ends_after=2),
@@ -178,6 +187,7 @@ SCENARIOS = (
             *ticks(),
             *ticks(after=MONTH),
         ),
+        thorough=False,
     ),
     Scenario(
         name="catch-up of three",
@@ -188,17 +198,24 @@ SCENARIOS = (
         name="two drafts, issued",
         cast=held_for_two_months,
         steps=(*ticks(), *asks(steps.issues_the_drafts)),
+        thorough=False,
     ),
     Scenario(
         name="a batch of five, one poisoned",
         cast=five_with_one_poisoned,
         steps=(*ticks(),),
     ),
-    Scenario(name="a follow-up payout", cast=with_a_seller, steps=(*ticks(), *ticks())),
+    Scenario(
+        name="a follow-up payout",
+        cast=with_a_seller,
+        steps=(*ticks(), *ticks()),
+        thorough=False,
+    ),
     Scenario(
         name="a one-off invoice",
         cast=without_a_scheduler,
         steps=(*asks(steps.invoices_once),),
+        thorough=False,
     ),
     Scenario(
         name="a hard decline, collected with another card",
@@ -208,16 +225,19 @@ SCENARIOS = (
             outside(steps.gets_another_card),
             *asks(steps.collects_with_another_card, after=DAY),
         ),
+        thorough=False,
     ),
     Scenario(
         name="a task of one's own",
         cast=metered,
         steps=(*ticks(), *ticks(after=MONTH)),
+        thorough=False,
     ),
     Scenario(
         name="a callback before the answer",
         cast=by_card,
         steps=(meanwhile(steps.is_called_back), *ticks()),
+        thorough=False,
     ),
     Scenario(
         name="a processor without keys",
@@ -225,6 +245,7 @@ SCENARIOS = (
         steps=(*ticks(),),
         edge="without keys",
         ends_well=a_person_looks,
+        thorough=False,
     ),
     Scenario(name="success over a real wire", cast=by_card, steps=(*ticks(),), edge="sandbox"),
     Scenario(
@@ -236,10 +257,12 @@ SCENARIOS = (
             *asks(steps.resumes, after=40 * DAY),
             *ticks(after=20 * DAY),
         ),
+        thorough=False,
     ),
     Scenario(
         name="the bells of Celery",
         cast=due_by_the_real_clock,
         steps=(*steps.bells(),),
+        thorough=False,
     ),
 )
