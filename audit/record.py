@@ -70,13 +70,10 @@ def record(
     touched: dict[UUID, Head] = {}
     for fact in facts:
         _ = KINDS[fact.kind]
-        head = heads[fact.trail_id]
-        seq = head.seq + 1
-        body = canonical(fact.body)
-        hashed = digest(prev=head.hash, seq=seq, at=now, fact=fact, body=body)
+        row = event_of(fact, after=heads[fact.trail_id], at=now)
+        events.append(row)
+        event_id, seq, hashed = row[0], row[1], row[4]
         heads[fact.trail_id] = touched[fact.trail_id] = Head(seq, hashed)
-        event_id = named(at=now, digest=hashed)
-        events.append((event_id, seq, body, head.hash, hashed, now, *_columns(fact)))
         if fact.company_id in listeners:
             messages.append(_message(event_id, fact, seq=seq, now=now))
     insert(EVENT, EVENT_COLUMNS, events)
@@ -89,17 +86,17 @@ def record(
     insert(Outbox._meta.db_table, OUTBOX_COLUMNS, messages)
 
 
-def by_feed(feeds: Collection[UUID]) -> dict[UUID, list[AuditEvent]]:
-    """Return the events of each feed, oldest first."""
-    found: dict[UUID, list[AuditEvent]] = defaultdict(list)
-    for event in AuditEvent.objects.filter(feed_id__in=feeds).order_by("trail_id", "seq"):
-        if event.feed_id is not None:
-            found[event.feed_id].append(event)
-    return found
-
-
-def _columns(fact: Fact) -> tuple[Any, ...]:
+def event_of(fact: Fact, *, after: Head, at: datetime) -> tuple[Any, ...]:
+    """Return the row of the event that follows a head, in the order of EVENT_COLUMNS."""
+    seq, body = after.seq + 1, canonical(fact.body)
+    hashed = digest(prev=after.hash, seq=seq, at=at, fact=fact, body=body)
     return (
+        named(at=at, digest=hashed),
+        seq,
+        body,
+        after.hash,
+        hashed,
+        at,
         fact.company_id,
         fact.trail_id,
         fact.kind,
@@ -111,6 +108,15 @@ def _columns(fact: Fact) -> tuple[Any, ...]:
         fact.actor,
         fact.dedupe,
     )
+
+
+def by_feed(feeds: Collection[UUID]) -> dict[UUID, list[AuditEvent]]:
+    """Return the events of each feed, oldest first."""
+    found: dict[UUID, list[AuditEvent]] = defaultdict(list)
+    for event in AuditEvent.objects.filter(feed_id__in=feeds).order_by("trail_id", "seq"):
+        if event.feed_id is not None:
+            found[event.feed_id].append(event)
+    return found
 
 
 def _message(event_id: UUID, fact: Fact, *, seq: int, now: datetime) -> tuple[Any, ...]:

@@ -13,10 +13,10 @@ from typing import Any
 from django.db import connection, connections, transaction
 
 from accounts.models import Company, Customer, FundingInstrument
-from audit.chain import Fact, canonical, digest
-from audit.record import EVENT_COLUMNS
+from audit.chain import Fact, Head
+from audit.record import EVENT_COLUMNS, event_of
 from audit.sets import execute
-from core.ids import derived, uuid7
+from core.ids import uuid7
 from core.money import Money
 from invoices import opening
 from invoices.naming import feed_id
@@ -46,35 +46,15 @@ class Trail:
 
     def __init__(self, identity: Any, seq: int, head: bytes) -> None:
         """Go on where the trail stands."""
-        self.identity, self.seq, self.head = identity, seq, head
-        self.rows: list[list[Any]] = []
+        self.identity, self.head = identity, Head(seq, head)
+        self.rows: list[Any] = []
 
     def tell(self, fact: Fact, at: datetime) -> None:
         """Chain a fact, as `audit.record` does."""
-        self.seq += 1
-        hashed = digest(prev=self.head, seq=self.seq, at=at, fact=fact)
-        identity = derived(at=at, parts=("event", str(self.identity), self.seq))
-        self.rows.append(
-            [
-                identity,
-                fact.company_id,
-                self.identity,
-                self.seq,
-                fact.kind,
-                fact.feed_id,
-                fact.transaction_id,
-                fact.amount,
-                fact.moved,
-                fact.currency,
-                canonical(fact.body),
-                fact.actor,
-                at,
-                fact.dedupe,
-                self.head,
-                hashed,
-            ]
-        )
-        self.head = hashed
+        row = event_of(fact, after=self.head, at=at)
+        self.rows.append(row)
+        told = dict(zip(EVENT_COLUMNS, row, strict=True))
+        self.head = Head(told["seq"], told["hash"])
 
 
 class Book:
@@ -83,7 +63,7 @@ class Book:
     def __init__(self, numbers: dict[Any, int]) -> None:
         """Go on with the companies' invoice numbers."""
         self.numbers = numbers
-        self.events: list[list[Any]] = []
+        self.events: list[Any] = []
         self.feeds: list[Any] = []
         self.attempts: list[list[Any]] = []
         self.ends: list[tuple[Any, ...]] = []
@@ -110,7 +90,14 @@ class Book:
             self._row(new, starts)
         self.events += trail.rows
         self.ends.append(
-            (scheduler.pk, occurrences, timer.run_at(occurrences), version, trail.seq, trail.head)
+            (
+                scheduler.pk,
+                occurrences,
+                timer.run_at(occurrences),
+                version,
+                trail.head.seq,
+                trail.head.hash,
+            )
         )
 
     def _feed(
