@@ -126,7 +126,8 @@ def in_the_load(storm, books):
     plan, notebook = storm.plan, storm.notebook
     skewed, crowd = notebook.counts["shifted"], f"waits x{crowding(storm, books):.1f}"
     return [
-        ("F24", "workers with a wrong clock", 3, skewed, "no alarm exists"),
+        ("F24", "workers with a wrong clock", 3, skewed, "early at most"),
+        ("F24", "alarms about them", 1, notebook.counts["alarmed"], "nothing is sent"),
         ("F25", "zones, DST, 31 January", 1, storm.odd_payers, "own calendar"),
         ("F26", "poisoned schedulers", plan.poisoned, poisoned(storm, books), "others settle"),
         ("F27", "company with 80 %", 1, 1, crowd),

@@ -121,7 +121,7 @@ class Windows:
     def _has_struck(self, name):
         counts = self.storm.notebook.counts
         if name == "F24":
-            return counts["shifted"] >= len(SHIFTS)
+            return counts["shifted"] >= len(SHIFTS) and counts["alarmed"] > 0
         if name == "F13":
             return counts["failed"] > 0
         return name not in STRIKES or self.storm.weather.struck()[STRIKES[name]] > 0

@@ -20,7 +20,7 @@ from tests.crash import boundaries
 
 TABLE = re.compile(r'(?:FROM|INTO|UPDATE|JOIN)\s+"?billy_[a-z]+_([a-z]+)"?', re.IGNORECASE)
 AUTOCOMMIT = extensions.connection.autocommit
-SPARE: dict[tuple[str, ...], list] = defaultdict(list)
+SPARE: dict[tuple[str, ...], list["Connection"]] = defaultdict(list)
 """Connections that nobody holds, by the database that they lead to."""
 
 
