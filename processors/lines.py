@@ -236,7 +236,7 @@ class _Reading:
         """Go on with more of it; raises Unreadable for what is no answer."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise Unreadable(str(error)) from error
         if not self._status:
             self._head_bytes += len(data)
@@ -255,13 +255,16 @@ class _Reading:
         return Response(self._status, self._headers, b"".join(self._body), self._complaint)
 
     def on_message_begin(self) -> None:
-        if self.ended:  # Another answer, which nobody asked for.
+        if self.ended:  # Another answer, which nobody asked for: nothing is taken from it.
             self.stays_open = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
+        if not self.ended:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
 
     def on_headers_complete(self) -> None:
+        if self.ended:
+            return
         status = self._parser.get_status_code()
         if status in INTERIM:
             self._headers.clear()
@@ -269,6 +272,8 @@ class _Reading:
             self._status = status
 
     def on_body(self, body: bytes) -> None:
+        if self.ended:
+            return
         self._body_bytes += len(body)
         if self._body_bytes <= MOST_ANSWER_BYTES:
             self._body.append(body)
@@ -277,8 +282,8 @@ class _Reading:
             self.ended = True  # What is left is not waited for.
 
     def on_message_complete(self) -> None:
-        if self._status:
-            self.stays_open = not self.ended and self._parser.should_keep_alive()
+        if self._status and not self.ended:
+            self.stays_open = self._parser.should_keep_alive()
             self.ended = True
 
 
