@@ -92,6 +92,11 @@ def named(*, at: datetime, digest: bytes) -> UUID:
     return _named(_microseconds(at) // 1000, digest)
 
 
+def lowest(*, at: datetime) -> UUID:
+    """Return the id that is not above any that was made at `at` or later."""
+    return UUID(int=_microseconds(at) // 1000 << 80)
+
+
 def guid(prefix: str, uuid: UUID) -> str:
     """Return the guid that people and the API see: the prefix and 22 base-58 characters.
 

@@ -192,6 +192,10 @@ class Door(APIView):
         """Return the name by which the verbs know a request that names itself, empty for none."""
         return once.name_of(once.key_of(self))
 
+    def stranger(self) -> str:
+        """Return what only this caller knows, where nobody's key is needed; empty for nothing."""
+        return ""
+
     def keep(self, answer: Answer) -> Answer:
         """Write the answer down within the transaction that is open; returns it."""
         if self.claim is not None:

@@ -45,7 +45,7 @@ class Described(AutoSchema):
             "summary": operation.summary,
             "description": _about(door, operation),
             "tags": [door.tag],
-            "parameters": _parameters(door, path, method.lower(), operation),
+            "parameters": _parameters(path, method.lower(), operation),
             **_body(method.lower(), operation),
             "responses": self._responses(door, path, method.lower(), operation),
             "security": [] if door.is_public else [{"key": []}, {"bearer": []}],
@@ -58,7 +58,7 @@ class Described(AutoSchema):
         statuses = {400, 422, 429, 503, *operation.errors}
         statuses |= set() if door.is_public else {401, 403}
         statuses |= {404} if "{" in path else set()
-        statuses |= {409} if method == "post" and not door.is_public else set()
+        statuses |= {409} if method == "post" else set()
         statuses |= {413, 415} if method in BODIES else set()
         statuses |= {412} if _changes_one(method, path) else set()
         told: dict[str, Any] = {"200": self._good(method, operation)}
@@ -202,7 +202,7 @@ def _name(path: str, method: str, operation: Operation) -> str:
     return "_".join([verb, *(segments or ["root"])]).replace(".", "_")
 
 
-def _parameters(door: Door, path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
+def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.strip("/").split("/") if part.startswith("{")]
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -213,7 +213,7 @@ def _parameters(door: Door, path: str, method: str, operation: Operation) -> lis
         | ({"style": "form", "explode": False} if "items" in field.schema else {})
         for name, field in operation.query.given().items()
     ]
-    if method == "post" and not door.is_public:
+    if method == "post":
         words = "The name of this intent: the same key again is answered alike, and done once."
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
         found.append(_header("Idempotency-Key", words, schema, required=operation.is_money))
