@@ -67,7 +67,7 @@ CustomersQuery = query(
     is_lenient=True,
     ranges=("created_at", "updated_at"),
     external_id=Text(EXTERNAL_LIMIT),
-    processor_uri=Uri(),
+    processor_uri=Text(200),
 )
 
 

@@ -70,7 +70,7 @@ class Operation:
     expands: tuple[Expansion, ...] = ()
     errors: tuple[int, ...] = ()
     about: str = ""
-    media: str = ""  # Where the answer is no JSON.
+    media: tuple[str, ...] = ()  # Where the answer is no JSON.
 
 
 class Answer(HttpResponse):
@@ -167,7 +167,7 @@ class Door(APIView):
         if query is Nothing and self.is_original:
             query = Whatever
         try:
-            data = query_of(self.request._request, is_strict=not query.is_lenient)  # noqa: SLF001  # The same.
+            data = query_of(self.request._request)  # noqa: SLF001  # The same.
             return query.read(data, is_form=True)
         except Invalid as invalid:
             raise Problem.of(invalid, where="parameter") from None

@@ -100,7 +100,7 @@ def exporting(what: str, *, ranges: Sequence[str] = RANGES, **more: Any) -> Oper
             format=OneOf(tuple(FORMATS), default="jsonl"),
             **more,
         ),
-        media="application/x-ndjson",
+        media=("application/x-ndjson", "text/csv"),
         about="JSON lines, or CSV with `format=csv`; oldest first, streamed.",
     )
 

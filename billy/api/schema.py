@@ -24,6 +24,7 @@ VERBS = {"post": "create", "put": "put", "patch": "change", "delete": "delete"}
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 ALPHABET_LENGTH = 22
+PRINTABLE = "^[!-~]([ -~]*[!-~])?$"  # Blanks at the ends are no part of a header.
 SAMPLE_INSTANT = "2026-01-31T09:00:00+00:00"
 
 
@@ -71,7 +72,7 @@ class Described(AutoSchema):
     def _good(self, method: str, operation: Operation) -> dict[str, Any]:
         headers = {"X-Request-ID": {"$ref": "#/components/headers/RequestID"}}
         if operation.media:
-            content: Any = {operation.media: {"schema": {"type": "string"}}}
+            content: Any = {media: {"schema": {"type": "string"}} for media in operation.media}
         else:
             schema = self._shape(operation)
             content = {JSON: {"schema": schema[0], "examples": {"one": {"value": schema[1]}}}}
@@ -209,13 +210,13 @@ def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, 
         for name in names
     ]
     found += [
-        {"name": name, "in": "query", "required": bool(field.required), "schema": field.schema}
-        | ({"style": "form", "explode": False} if "items" in field.schema else {})
-        for name, field in operation.query.given().items()
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        | ({"style": "form", "explode": False} if "items" in schema else {})
+        for name, schema in operation.query.as_parameters().items()
     ]
     if method == "post":
         words = "The name of this intent: the same key again is answered alike, and done once."
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": PRINTABLE}
         found.append(_header("Idempotency-Key", words, schema, required=operation.is_money))
     if _changes_one(method, path):
         words = "Do it only where the ETag is still this one."
@@ -243,11 +244,12 @@ def _body(method: str, operation: Operation) -> dict[str, Any]:
     fields = operation.taken.given()
     if method not in BODIES or not fields:
         return {}
-    schema = operation.taken.as_schema()
     example = {name: field.example for name, field in fields.items() if field.example is not None}
-    media = {"schema": schema, **({"examples": {"one": {"value": example}}} if example else {})}
+    told = {"examples": {"one": {"value": example}}} if example else {}
+    form: dict[str, Any] = {"schema": operation.taken.as_schema(is_form=True), **told}
     needed = any(field.required for field in fields.values())
-    return {"requestBody": {"required": needed, "content": {JSON: media, FORM: media}}}
+    content = {JSON: {"schema": operation.taken.as_schema(), **told}, FORM: form}
+    return {"requestBody": {"required": needed, "content": content}}
 
 
 def _fields(shape: Any) -> dict[str, Any]:
