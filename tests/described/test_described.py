@@ -35,7 +35,7 @@ def tried(web, key, *options):
             *(HERE / "schemathesis.toml", "run", f"{url}/v1/openapi.json"),
             *("--checks", "all", "--header", f"Authorization: Bearer {key}"),
             *("--max-examples", EXAMPLES, "--seed", SEED, "--phases", PHASES),
-            *("--continue-on-failure", "--no-color", "--request-timeout", "120"),
+            *("--continue-on-failure", "--no-color", "--request-timeout", "600"),
             *options,
         ],
         cwd=CHECKOUT,
