@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema openapi volume lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile schemathesis services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema openapi volume lock check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ crash:  ## A fault at every boundary
 
 hostile:  ## 10,000 hostile requests at every route of real web processes
 	HOSTILE_REQUESTS=10000 $(PYTHON) manage.py test -n 0 -m hostile tests/hostile
+
+schemathesis:  ## The API against its own description, every check; some minutes
+	$(PYTHON) manage.py test -n 0 -m described tests/described
 
 services:  ## The tests with real Celery workers, on a Redis of their own
 	PYTHON=$(PYTHON) .ci/services

@@ -167,7 +167,7 @@ class FundingInstrumentAdmin(ReadOnly):
     fieldsets = (
         (None, {"fields": ("label", "guid", "owner", "kind", "expires", "state_badge", "reason")}),
         ("Processor", {"fields": ("uri", "can_debit", "can_credit")}),
-        ("More", {"fields": ("created_at", "updated_at")}),
+        ("More", {"fields": ("external_id", "created_at", "updated_at")}),
     )
     state_badge = badge_column("state")
 

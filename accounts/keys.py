@@ -121,7 +121,8 @@ def rotate(key: ApiKey, *, by: ApiKey, now: datetime) -> tuple[ApiKey, str]:
         wanted = Wanted(scopes=tuple(locked.scopes), expires_at=locked.expires_at)
         name, locked.external_id = locked.external_id, None
         locked.expires_at = min(locked.expires_at or now + OVERLAP, now + OVERLAP)
-        locked.save(update_fields=["external_id", "expires_at"])
+        locked.updated_at = now
+        locked.save(update_fields=["external_id", "expires_at", "updated_at"])
         made, clear = issue(locked.company, wanted, by=by, now=now)
         if name is not None:
             made.external_id = name
@@ -133,14 +134,15 @@ def revoke(key: ApiKey, *, by: ApiKey, now: datetime) -> ApiKey:
     """Take a key away, at once and for good. Raises Invalid where it is revoked already."""
     with transaction.atomic():
         chain = heads([key.company_id])
-        taken = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+        live = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
+        taken = live.update(revoked_at=now, updated_at=now)
         if not taken:
             raise Invalid(key="is revoked already")
         company = key.company
         body = {"key": key.guid, "by": by.guid}
         fact = company.fact("api_key.revoked", body, dedupe=f"api_key.revoked/{key.pk.hex}")
         record([fact], heads=chain, now=now, listeners=_listening(company))
-    key.revoked_at = now
+    key.revoked_at = key.updated_at = now
     return key
 
 

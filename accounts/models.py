@@ -50,7 +50,8 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
-    last_used_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)  # To the minute; no change of the key.
+    updated_at = models.DateTimeField()
 
     class Meta:
         verbose_name = "API key"
@@ -90,6 +91,7 @@ class ApiKey(models.Model):
             external_id=external_id or None,
             expires_at=expires_at,
             created_at=now,
+            updated_at=now,
         )
         return key, clear
 
@@ -227,6 +229,7 @@ class FundingInstrument(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     company = models.ForeignKey(Company, on_delete=models.RESTRICT)
     customer = models.ForeignKey(Customer, on_delete=models.RESTRICT)
+    external_id = models.CharField(max_length=128, null=True)
     uri = models.CharField(max_length=200)
     kind = models.CharField(max_length=16)  # card | bank_account
     label = models.CharField(max_length=64)  # Masked, for people: "Visa xx1111".
@@ -242,6 +245,9 @@ class FundingInstrument(models.Model):
         constraints = (
             # Within a company an instrument belongs to one customer for good.
             models.UniqueConstraint(name="instrument_once", fields=["company", "uri"]),
+            models.UniqueConstraint(
+                name="instrument_external_once", fields=["company", "external_id"]
+            ),
             models.CheckConstraint(
                 name="instrument_kind_known", condition=Q(kind__in=["card", "bank_account"])
             ),
@@ -261,9 +267,13 @@ class FundingInstrument(models.Model):
 
 
 class IdempotentRequest(models.Model):
-    """A request that names itself: the second one gets the first one's answer."""
+    """A request that names itself: the second one gets the first one's answer.
 
-    company = models.ForeignKey(Company, on_delete=models.RESTRICT)
+    A stranger's, who registers a company, has none yet: its key is a fingerprint of all that only
+    this stranger knows.
+    """
+
+    company = models.ForeignKey(Company, null=True, on_delete=models.RESTRICT)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     locked_until = models.DateTimeField()
@@ -275,6 +285,11 @@ class IdempotentRequest(models.Model):
         verbose_name = "idempotent request"
         constraints = (
             models.UniqueConstraint(name="request_key_once", fields=["company", "key"]),
+            models.UniqueConstraint(
+                name="request_of_stranger_once",
+                fields=["key"],
+                condition=Q(company__isnull=True),
+            ),
             models.CheckConstraint(
                 name="request_locked_after_birth", condition=Q(locked_until__gte=F("created_at"))
             ),

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, connection, transaction
 
-from accounts.models import Company, Customer, FundingInstrument
+from accounts.models import EXTERNAL_LIMIT, Company, Customer, FundingInstrument
 from audit.record import heads, record
+from audit.sets import once
+from core import check
 from core.ids import PREFIXES, guid, uuid7
-from core.invalid import Invalid
+from core.invalid import Invalid, Taken
 from processors.base import Account, Misconfigured, NotFound, Processor, ProcessorError, Rejected
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 FIELD = "funding_instrument_uri"
 URI_LIMIT = 200
+TAKEN = "is the name of another funding instrument"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,32 @@ def instrument(
     if isinstance(result, Invalid):
         raise result
     return result
+
+
+def check_name(external_id: str | None, *, uri: str, company: Company) -> None:
+    """Raise Invalid where an instrument cannot be called so: before the processor hears of it."""
+    if external_id is None:
+        return
+    check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
+    rows = FundingInstrument.objects.filter(company=company.pk)
+    if rows.filter(external_id=external_id).exclude(uri=uri).exists():
+        raise Taken(external_id=TAKEN)
+    if rows.filter(uri=uri, external_id__isnull=False).exclude(external_id=external_id).exists():
+        raise Invalid(external_id="is not the name that it has by now")
+
+
+def named(
+    instrument: FundingInstrument, external_id: str | None, *, now: datetime
+) -> FundingInstrument:
+    """Return the instrument under this name of the app's own; one that has none gets it."""
+    if external_id is None or instrument.external_id == external_id:
+        return instrument
+    with once("instrument_external_once", external_id=TAKEN):
+        rows = FundingInstrument.objects.filter(pk=instrument.pk, external_id__isnull=True)
+        if not rows.update(external_id=external_id, updated_at=now):
+            raise Invalid(external_id="is not the name that it has by now")
+    instrument.external_id, instrument.updated_at = external_id, now
+    return instrument
 
 
 def instruments(

@@ -109,6 +109,11 @@ def text_of(uuid: UUID) -> str:
     return str(uuid)
 
 
+def lowest(*, at: datetime) -> UUID:
+    """Return the id that is not above any that was made at `at` or later."""
+    return UUID(int=_microseconds(at) // 1000 << 80)
+
+
 def guid(prefix: str, uuid: UUID) -> str:
     """Return the guid that people and the API see: the prefix and 22 base-58 characters.
 

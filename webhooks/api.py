@@ -18,7 +18,7 @@ from core.invalid import Invalid
 from core.problem import CONTENT_TYPE, problem
 from schedulers import limits
 from webhooks import receive
-from webhooks.buckets import Buckets
+from webhooks.buckets import Shared
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -65,11 +65,13 @@ class Callback(View):
 
 
 @cache
-def buckets(kind: str) -> Buckets:
-    """Return the buckets of this process, one for each address or for each company."""
-    del kind
-    return Buckets(
-        per_second=settings.BILLY_CALLBACKS_PER_SECOND, at_once=settings.BILLY_CALLBACKS_AT_ONCE
+def buckets(kind: str) -> Shared:
+    """Return the buckets of callbacks, one for each address or for each company."""
+    return Shared(
+        kind,
+        url=settings.REDIS_URL,
+        per_second=settings.BILLY_CALLBACKS_PER_SECOND,
+        at_once=settings.BILLY_CALLBACKS_AT_ONCE,
     )
 
 

@@ -14,7 +14,7 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -212,15 +212,13 @@ def _headers(delivery: Delivery, body: bytes, *, now: datetime) -> dict[str, str
     keys = [endpoint.secret]
     if endpoint.former_secret and endpoint.former_until and endpoint.former_until > now:
         keys.append(endpoint.former_secret)
-    message_id, timestamp = f"msg_{delivery.message_id.hex}", int(now.timestamp())
+    message_id, at = f"msg_{delivery.message_id.hex}", now.astimezone(UTC)
     return {
         "Content-Type": "application/json",
         "User-Agent": "Billy",
         "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signing.signatures(
-            keys, message_id=message_id, timestamp=timestamp, body=body
-        ),
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signing.signatures(keys, message_id=message_id, at=at, body=body),
     }
 
 

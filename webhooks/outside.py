@@ -32,11 +32,16 @@ URL_LIMIT = 500
 PORTS = (443, 8443)
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
+LATE = f"it did not answer within {TOTAL_SECONDS:g} s"
 # A name with letters in its last part: no number, in whatever base, can pass for one.
 HOST = re.compile(r"(?!-)([a-z0-9-]{1,63}\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-# Public by number, and yet a way into private networks: NAT64, 6to4 and Teredo carry IPv4 inside.
+# All of IPv6 that was ever given out: old site-local addresses, NAT64 and others are outside of it.
+GIVEN_OUT = ip_network("2000::/3")
+# Public by number, and yet a way into private networks, or for nobody: 6to4 and Teredo carry IPv4
+# inside; a relay of 6to4; services of a provider's own network; what documentation shows.
 CARRIERS = tuple(
-    ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+    ip_network(each)
+    for each in ("2002::/16", "2001::/32", "192.88.99.0/24", "192.0.0.0/24", "3fff::/20")
 )
 
 
@@ -120,8 +125,10 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if any(address in carrier for carrier in CARRIERS):
+        if address not in GIVEN_OUT:
             return False
+    if any(address in carrier for carrier in CARRIERS):
+        return False
     special = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not special
 
@@ -164,8 +171,9 @@ class _Pool:
         except Unreachable:
             raise
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            late = f"it did not answer within {TOTAL_SECONDS:g} s"
-            raise Unreachable(late if self._cut else _why(error)) from None
+            raise Unreachable(LATE if self._cut else _why(error)) from None
+        if self._cut:  # What was read then is only a part of the head.
+            raise Unreachable(LATE)
         after = answer.headers.get("Retry-After", "")
         return Reply(
             status=answer.status,

@@ -17,7 +17,7 @@ from rest_framework.throttling import BaseThrottle
 from accounts import keys
 from billy.api.problems import CHALLENGE
 from webhooks.api import source_of
-from webhooks.buckets import Buckets
+from webhooks.buckets import Shared
 
 if TYPE_CHECKING:
     from accounts.models import ApiKey, Company
@@ -80,12 +80,14 @@ class Paced(BaseThrottle):
 
 
 @cache
-def buckets(kind: str) -> Buckets:
-    """Return the buckets of this process: of keys, of sources, or of those who guess."""
-    if kind == "guess":
-        return Buckets(per_second=GUESSES_PER_SECOND, at_once=GUESSES_AT_ONCE)
-    return Buckets(
-        per_second=settings.BILLY_REQUESTS_PER_SECOND, at_once=settings.BILLY_REQUESTS_AT_ONCE
+def buckets(kind: str) -> Shared:
+    """Return the buckets of keys, of sources, or of those who guess."""
+    guess = kind == "guess"
+    return Shared(
+        kind,
+        url=settings.REDIS_URL,
+        per_second=GUESSES_PER_SECOND if guess else settings.BILLY_REQUESTS_PER_SECOND,
+        at_once=GUESSES_AT_ONCE if guess else settings.BILLY_REQUESTS_AT_ONCE,
     )
 
 

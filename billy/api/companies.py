@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404
 
-from accounts.clock import database_now
-from accounts.models import Company
-from accounts.register import KEY_LIMIT, register
+from accounts.models import EXTERNAL_LIMIT, Company
+from accounts.register import KEY_LIMIT, introduced, opened
 from billy.api.callers import key_in
 from billy.api.door import Answer, Door, Operation
 from billy.api.inputs import Input, Text
@@ -19,6 +19,7 @@ from billy.api.shapes import Shape, instant, own_guid, text
 from billy.management.commands.bootstrap import callback_address
 from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
+from processors.base import Account
 from schedulers import limits
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class CompanyShape(Shape):
     api_key = text("shown_key", null=True, about="Null for any other key than this one.")
     created_at = instant("created_at")
     updated_at = instant("updated_at")
+    external_id = text("external_id", null=True)
 
 
 class NewCompany(Input):
@@ -45,6 +47,9 @@ class NewCompany(Input):
     is_lenient = True
     processor_key = Text(
         KEY_LIMIT, required=True, about="A key to your account at the processor.", example="secret"
+    )
+    external_id = Text(
+        EXTERNAL_LIMIT, about="Your own name for it; unique among all companies here."
     )
 
 
@@ -59,7 +64,10 @@ class Companies(Door):
             shape=CompanyShape,
             taken=NewCompany,
             errors=(403,),
-            about="Needs no key, and BILLY_OPEN_REGISTRATION. The API key is told here once.",
+            about=(
+                "Needs no key, and BILLY_OPEN_REGISTRATION. The API key is told here once, and "
+                "again to whoever sends the same Idempotency-Key with the same processor key."
+            ),
         )
     }
 
@@ -70,14 +78,19 @@ class Companies(Door):
         given = self.taken()
         root = settings.BILLY_PUBLIC_URL or f"{self.request.scheme}://{self.request.get_host()}"
         with words():
-            company, clear = register(
-                processor_key=given["processor_key"],
-                processor_url=settings.BILLY_BALANCED_URL,
+            company = introduced(
+                Account(url=settings.BILLY_BALANCED_URL, secret=given["processor_key"]),
                 processor=limits.processor(),
                 address=lambda made: callback_address(root, made),
-                now=database_now(),
+                external_id=given["external_id"],
+                now=self.now,
             )
-        return Answer(told(company, clear))
+            with transaction.atomic():
+                return self.keep(Answer(told(company, opened(company, now=self.now))))
+
+    def stranger(self) -> str:
+        """Return the processor's key: whoever has it could make a company on the account anyway."""
+        return str(self.taken()["processor_key"])
 
 
 class OneCompany(Door):

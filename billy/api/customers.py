@@ -19,6 +19,8 @@ from processors.base import Account, Misconfigured, NotFound, Rejected
 from schedulers import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.models import QuerySet
     from django.http import HttpResponse
 
@@ -65,13 +67,21 @@ CustomersQuery = query(
     is_lenient=True,
     ranges=("created_at", "updated_at"),
     external_id=Text(EXTERNAL_LIMIT),
-    processor_uri=Uri(),
+    processor_uri=Text(200),
 )
 
 
 def customers(company: Any) -> QuerySet[Customer]:
     """Return the customers of a company."""
     return Customer.objects.filter(company=company.pk)
+
+
+def customers_asked(rows: QuerySet[Customer], asked: Mapping[str, Any]) -> QuerySet[Customer]:
+    """Keep those that a query asks for."""
+    for name in ("external_id", "processor_uri"):
+        if asked[name]:
+            rows = rows.filter(**{name: asked[name]})
+    return within(rows, asked)
 
 
 class Customers(Door):
@@ -90,11 +100,7 @@ class Customers(Door):
 
     def get(self, _: Any) -> Answer:
         """List them."""
-        rows = customers(self.company)
-        for name in ("external_id", "processor_uri"):
-            if self.asked[name]:
-                rows = rows.filter(**{name: self.asked[name]})
-        return self.listed(within(rows, self.asked))
+        return self.listed(customers_asked(customers(self.company), self.asked))
 
     def make(self) -> HttpResponse:
         """Make one, at the processor too; the wire comes before the transaction."""

@@ -10,7 +10,7 @@ from django.http import Http404
 from audit.kinds import KINDS
 from audit.models import AuditEvent, AuditTrail, CheckpointHead
 from billy.api.door import Answer, Door, Operation
-from billy.api.inputs import Given, Guid, OneOf
+from billy.api.inputs import GUID_PATTERN, Given, Guid, OneOf
 from billy.api.lists import BY_ID, BY_SEQ, Order, query, within
 from billy.api.shapes import Shape, Told, anything, guid_of, instant, own_guid, text, whole, written
 from core.ids import PREFIXES, guid, parse_guid
@@ -74,7 +74,7 @@ class TrailGuid(Given):
 
     def described(self) -> dict[str, Any]:
         """Return the JSON schema of a value."""
-        return {"type": "string", "pattern": "^(SU|CU|CP)[1-9A-HJ-NP-Za-km-z]{21,22}$"}
+        return {"type": "string", "pattern": f"^{GUID_PATTERN.format('(SU|CU|CP)')}$"}
 
 
 def trail_id(text: str, *, field: str) -> UUID:

@@ -19,10 +19,12 @@ from billy.api.events import TrailGuid
 from billy.api.feeds import FeedShape, completed, feeds
 from billy.api.inputs import OneOf
 from billy.api.lists import query, within
+from billy.api.plans import RANGES
+from billy.api.touched import feeds_within
 from billy.api.transactions import TransactionShape, transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROWS_AT_ONCE = 500  # What is held in memory.
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=UTF-8"}
@@ -87,20 +89,23 @@ def told_event(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def exporting(what: str, **more: Any) -> Operation:
-    """Return the operation of an export."""
+def exporting(what: str, *, ranges: Sequence[str] = RANGES, **more: Any) -> Operation:
+    """Return the operation of an export; what is never changed has no range of changes."""
     return Operation(
         summary=f"Export {what}",
         query=query(
             f"Export{what.capitalize()}Query",
             is_list=False,
-            ranges=("created_at",),
+            ranges=ranges,
             format=OneOf(tuple(FORMATS), default="jsonl"),
             **more,
         ),
-        media="application/x-ndjson",
+        media=("application/x-ndjson", "text/csv"),
         about="JSON lines, or CSV with `format=csv`; oldest first, streamed.",
     )
+
+
+ONE_TRAIL = TrailGuid(about="Of one trail only.")
 
 
 class Export(Door):
@@ -126,7 +131,7 @@ class ExportEvents(Export):
 
     tag = "exports"
     what = "events"
-    operations = {"get": exporting("events", trail_guid=TrailGuid(about="Of one trail only."))}
+    operations = {"get": exporting("events", ranges=("created_at",), trail_guid=ONE_TRAIL)}
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield events, trail by trail."""
@@ -147,7 +152,7 @@ class ExportFeeds(Export):
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield feeds with their lines."""
-        rows = within(feeds(self.company), self.asked).order_by("created_at", "pk")
+        rows = feeds_within(feeds(self.company), self.asked).order_by("created_at", "pk")
         for some in batched(rows.iterator(ROWS_AT_ONCE)):
             completed(some)
             for feed in some:

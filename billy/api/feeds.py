@@ -15,9 +15,10 @@ from billy.api.instruments import FundingInstrumentShape
 from billy.api.invoice_shapes import STATUSES, status_of
 from billy.api.lists import BY_CREATION, BY_DUE, Order, query, within
 from billy.api.naming import words
-from billy.api.plans import DIRECTIONS
+from billy.api.plans import DIRECTIONS, RANGES
 from billy.api.problems import operation
 from billy.api.shapes import Of, Shape, Told, anything, guid_of, instant, own_guid, text, whole
+from billy.api.touched import feeds_within
 from billy.api.transactions import (
     TransactionShape,
     query_of_transactions,
@@ -123,7 +124,7 @@ FILTERS = {
 }
 FeedsQuery = query(
     "FeedsQuery",
-    ranges=("created_at", "due_at"),
+    ranges=(*RANGES, "due_at"),
     expands=NAMES,
     customer_guid=Guid("customer"),
     scheduler_guid=Guid("scheduler"),
@@ -175,7 +176,7 @@ class FeedDoor(Door):
         for name, column in FILTERS.items():
             if self.asked[name]:
                 rows = rows.filter(**{column: self.asked[name]})
-        return self.listed(within(rows, self.asked))
+        return self.listed(feeds_within(rows, self.asked))
 
     def one(self, guid: str) -> AuditFeed:
         """Return one of the company's, complete; raises Http404."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from accounts import open as opening
-from accounts.models import Customer, FundingInstrument
+from accounts.models import EXTERNAL_LIMIT, Customer, FundingInstrument
 from billy.api.door import Answer, Door, Operation
-from billy.api.inputs import Guid, Input, OneOf, Uri
+from billy.api.inputs import Guid, Input, OneOf, Text, Uri
 from billy.api.lists import query, within
 from billy.api.naming import words
 from billy.api.plans import RANGES
@@ -28,6 +28,7 @@ class FundingInstrumentShape(Shape):
     guid = own_guid("instrument")
     company_guid = guid_of("company", "company_id")
     customer_guid = guid_of("customer", "customer_id")
+    external_id = text("external_id", null=True)
     uri = text("uri", about="As the processor names it.")
     kind = text("kind", enum=["card", "bank_account"])
     label = text("label", about="Masked, for people.")  # type: ignore[assignment]  # It is taken out.
@@ -45,6 +46,7 @@ class NewFundingInstrument(Input):
 
     customer_guid = Guid("customer", required=True, example="CU1CVuyknFeagYMVp1LKhQ15")
     uri = Uri(required=True, example="/cards/CC4zyuNpxY0A0eAf87SeULCR")
+    external_id = Text(EXTERNAL_LIMIT, about="Your own name for it; unique in the company.")
 
 
 LIST = Operation(
@@ -55,6 +57,7 @@ LIST = Operation(
         "FundingInstrumentsQuery",
         ranges=RANGES,
         customer_guid=Guid("customer"),
+        external_id=Text(EXTERNAL_LIMIT),
         state=OneOf(STATES),
     ),
 )
@@ -68,8 +71,9 @@ class InstrumentList(Door):
         rows = rows.filter(company=self.company.pk)
         if self.asked["customer_guid"]:
             rows = rows.filter(customer=self.asked["customer_guid"])
-        if self.asked["state"]:
-            rows = rows.filter(state=self.asked["state"])
+        for name in ("external_id", "state"):
+            if self.asked[name]:
+                rows = rows.filter(**{name: self.asked[name]})
         return self.listed(within(rows, self.asked))
 
 
@@ -84,7 +88,7 @@ class FundingInstruments(InstrumentList):
             shape=FundingInstrumentShape,
             scope="write",
             taken=NewFundingInstrument,
-            about="The same one again for the same customer is the same.",
+            about="The same one again for the same customer is the same; it may get its name so.",
         ),
     }
 
@@ -101,11 +105,13 @@ class FundingInstruments(InstrumentList):
         if customer is None:
             raise Invalid(customer_guid="is no customer of this company")
         customer.company = self.company
+        uri, name = given["uri"], given["external_id"]
         with words(**{opening.FIELD: "uri", "company": "uri"}):
+            opening.check_name(name, uri=uri, company=self.company)
             made = opening.instrument(
-                given["uri"], customer=customer, processor=limits.processor(), now=self.now
+                uri, customer=customer, processor=limits.processor(), now=self.now
             )
-        return self.told(made)
+            return self.told(opening.named(made, name, now=self.now))
 
 
 class OneFundingInstrument(Door):

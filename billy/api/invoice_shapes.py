@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Max
-
-from audit.models import AuditEvent
 from billy.api.shapes import Of, Shape, Told, guid_of, instant, own_guid, text, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from invoices.models import AuditFeed
 
 STATUSES = ("staged", "processing", "settled", "failed", "canceled")
@@ -38,14 +33,6 @@ def shown(feed: AuditFeed) -> dict[str, Any]:
     """Return what was kept to be shown: title, amount, items and adjustments."""
     found: dict[str, Any] = feed.terms.get("shown", {})
     return found
-
-
-def touched(feeds: Sequence[AuditFeed]) -> None:
-    """Bring to invoices when something last happened to them: one statement for all of them."""
-    events = AuditEvent.objects.filter(feed_id__in=[feed.pk for feed in feeds])
-    last = dict(events.values_list("feed_id").annotate(last=Max("at")))
-    for feed in feeds:
-        feed.updated_at = last.get(feed.pk, feed.created_at)  # type: ignore[attr-defined]  # Told, not kept.
 
 
 class ItemShape(Shape):

@@ -9,10 +9,12 @@ from billy.api import money
 from billy.api.door import Answer, Door, Operation, Whatever
 from billy.api.inputs import Text
 from billy.api.invoice_inputs import NewInstrument, NewInvoice, Refund
-from billy.api.invoice_shapes import InvoiceShape, status_of, touched
-from billy.api.lists import BY_CREATION, BY_DUE, Order, query, within
+from billy.api.invoice_shapes import InvoiceShape, status_of
+from billy.api.lists import BY_CREATION, BY_DUE, Order, query
 from billy.api.naming import words
+from billy.api.plans import RANGES
 from billy.api.problems import operation
+from billy.api.touched import feeds_within, touched
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT, Money
 from invoices import collect, one_off
@@ -35,7 +37,7 @@ UNDER_WAY = "has a payment under way; wait for its result"
 InvoicesQuery = query(
     "InvoicesQuery",
     is_lenient=True,
-    ranges=("created_at",),
+    ranges=RANGES,
     external_id=Text(EXTERNAL_LIMIT),
 )
 
@@ -65,7 +67,7 @@ class InvoiceDoor(Door):
         """List those of the rows that the query asks for."""
         if self.asked["external_id"]:
             rows = rows.filter(external_id=self.asked["external_id"])
-        return self.listed(within(rows, self.asked))
+        return self.listed(feeds_within(rows, self.asked))
 
     def one(self, guid: str) -> AuditFeed:
         """Return one of the company's, complete; raises Http404."""

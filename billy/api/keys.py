@@ -12,6 +12,7 @@ from billy.api.door import Answer, Door, Nothing, Operation
 from billy.api.inputs import Input, Instant, Many, OneOf, Text
 from billy.api.lists import BY_CREATION, query, within
 from billy.api.naming import words
+from billy.api.plans import RANGES
 from billy.api.shapes import Shape, Told, guid_of, instant, own_guid, text
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class ApiKeyShape(Shape):
     hint = text("hint", about="The first characters.")
     scopes = Told("array", lambda row: row.scopes, items={"type": "string", "enum": list(SCOPES)})
     created_at = instant("created_at")
+    updated_at = instant("updated_at")
     expires_at = instant("expires_at", null=True)
     revoked_at = instant("revoked_at", null=True)
     last_used_at = instant("last_used_at", null=True, about="To the minute.")
@@ -57,7 +59,7 @@ class ApiKeys(Door):
             scope="admin",
             many=True,
             order=BY_CREATION,
-            query=query("ApiKeysQuery", ranges=("created_at",), external_id=Text(EXTERNAL_LIMIT)),
+            query=query("ApiKeysQuery", ranges=RANGES, external_id=Text(EXTERNAL_LIMIT)),
         ),
         "post": Operation(
             summary="Make a key",

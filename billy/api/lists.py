@@ -108,10 +108,12 @@ def query(
         fields["after"] = Text(64, about="The `next` of the page before this one.")
     for field in ranges:
         for bound in BOUNDS:
-            fields[f"{field}[{bound}]"] = Instant(about=f"Only where `{field}` is {WORDS[bound]}.")
+            about = f"Only where `{field}` is {WORDS[bound]}."
+            fields[f"{field}[{bound}]"] = Instant(is_bound=True, about=about)
     if expands:
         each = OneOf(expands)
-        fields["expand"] = Many(each, len(expands), about="Show these things whole, with commas.")
+        about = "Show these things whole, with commas."
+        fields["expand"] = Many(each, len(expands), lasting=True, about=about)
     fields |= filters
     made: Any = type(name, (Input,), {**fields, "__doc__": f"The query of {name}."})
     made.is_lenient, made.empty_is_refused = is_lenient, not is_lenient

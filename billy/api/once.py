@@ -22,12 +22,14 @@ from django.http import HttpResponse
 from accounts.clock import database_now
 from accounts.models import IdempotentRequest
 from accounts.requests import KEPT
+from accounts.secret import fingerprints
 from audit.sets import execute, fetch
 from billy.api.problems import Problem, answered
 from core.cards import contains_card_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from billy.api.door import Door
 
@@ -43,6 +45,18 @@ NEEDED = f"This moves money, so it needs the header {HEADER}: any text that is n
 UNFIT = f"must be 1 to {LONGEST_KEY} printable ASCII characters, and no card number"
 REUSED = "This key came before with another request: use a new key for a new intent."
 BUSY = "The first request with this key is still at work: ask again with the same key."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """Under which name a request is kept, and what it said.
+
+    Whoever has no company yet is known by what nobody else knows: so nobody reads another's answer.
+    """
+
+    company: UUID | None
+    key: str
+    fingerprint: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,9 +77,9 @@ class Claim:
 def answer(door: Door, make: Callable[[], HttpResponse]) -> HttpResponse:
     """Return the answer to a POST: made now, or the one that was made before under its key."""
     key = key_of(door)
-    if not key or door.is_public:
+    if not key:
         return make()
-    found = _claim(door, key)
+    found = _claim(_named(door, key))
     if isinstance(found, HttpResponse):
         return found
     door.claim = found
@@ -104,14 +118,21 @@ def name_of(key: str) -> str:
     return sha256(key.encode()).hexdigest()[:32] if key else ""
 
 
-def _claim(door: Door, key: str) -> Claim | HttpResponse:
-    fingerprint = _fingerprint(door)
+def _named(door: Door, key: str) -> Name:
+    said = _said(door)
+    if not door.is_public:
+        return Name(company=door.company.pk, key=key, fingerprint=sha256(said).hexdigest())
+    mine = fingerprints(f"{door.stranger()}\0{key}")[0]
+    return Name(company=None, key=mine, fingerprint=fingerprints(said.decode("latin-1"))[0])
+
+
+def _claim(name: Name) -> Claim | HttpResponse:
     ends, nap = time.monotonic() + PATIENCE_SECONDS, FIRST_NAP_SECONDS
     while True:
-        mine = _insert(door, key, fingerprint)
+        mine = _insert(name)
         if mine is not None:
             return Claim(row=mine)
-        found = _look(door, key, fingerprint)
+        found = _look(name)
         if found is not None:
             return found
         if time.monotonic() > ends:
@@ -120,26 +141,26 @@ def _claim(door: Door, key: str) -> Claim | HttpResponse:
         nap = min(nap * 1.5, LONGEST_NAP_SECONDS)
 
 
-def _insert(door: Door, key: str, fingerprint: str) -> int | None:
+def _insert(name: Name) -> int | None:
     rows = fetch(
         f"INSERT INTO {REQUEST} (company_id, key, fingerprint, locked_until, body, created_at)"
-        " SELECT %s, %s, %s, t.at + make_interval(secs => %s), '', t.at"
-        " FROM (SELECT clock_timestamp() AS at) t ON CONFLICT (company_id, key) DO NOTHING"
+        " SELECT %s::uuid, %s, %s, t.at + make_interval(secs => %s), '', t.at"
+        " FROM (SELECT clock_timestamp() AS at) t ON CONFLICT DO NOTHING"
         " RETURNING id",
-        [door.company.pk, key, fingerprint, LEASE_SECONDS],
+        [name.company, name.key, name.fingerprint, LEASE_SECONDS],
     )
     return rows[0][0] if rows else None
 
 
-def _look(door: Door, key: str, fingerprint: str) -> Claim | HttpResponse | None:
+def _look(name: Name) -> Claim | HttpResponse | None:
     """Return the first one's answer, or its place where it died; None while it is at work."""
-    there = IdempotentRequest.objects.filter(company=door.company.pk, key=key).first()
+    there = IdempotentRequest.objects.filter(company=name.company, key=name.key).first()
     if there is None:
         return None  # It was refused meanwhile: the next look may be the first.
     if database_now() - there.created_at > KEPT:
         IdempotentRequest.objects.filter(pk=there.pk).delete()
         return None
-    if there.fingerprint != fingerprint:
+    if there.fingerprint != name.fingerprint:
         told = {HEADER: "came before with another request"}
         raise Problem(422, "IdempotencyKeyReused", REUSED, errors=told, where="header")
     if there.status is not None:
@@ -170,8 +191,8 @@ def _replayed(there: IdempotentRequest) -> HttpResponse:
     return answer
 
 
-def _fingerprint(door: Door) -> str:
+def _said(door: Door) -> bytes:
     data, _ = door.body
     path = str(door.request.path).rstrip("/")
     said = json.dumps([door.request.method, path, data], sort_keys=True, separators=(",", ":"))
-    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+    return said.encode("utf-8", "surrogatepass")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import transaction
 
-from accounts.models import EXTERNAL_LIMIT, Customer
-from billy.api.customers import CustomerShape
+from accounts.models import EXTERNAL_LIMIT
+from billy.api.customers import CustomerShape, CustomersQuery, customers, customers_asked
 from billy.api.door import Answer, Door, Operation
 from billy.api.inputs import Currency, Input, OneOf, Params, Text, Whole, Zone
 from billy.api.lists import BY_CREATION, query, within
@@ -213,7 +213,7 @@ class PlanCustomers(Door):
             summary="List the customers of a plan",
             shape=CustomerShape,
             many=True,
-            query=query("PlanCustomersQuery", is_lenient=True),
+            query=CustomersQuery,
             order=BY_CREATION,
         )
     }
@@ -222,4 +222,6 @@ class PlanCustomers(Door):
         """List them."""
         plan = self.own(Plan.objects.all(), "plan", guid)
         on_it = Scheduler.objects.filter(plan=plan.pk, company=self.company.pk).values("customer")
-        return self.listed(Customer.objects.filter(company=self.company.pk, pk__in=on_it))
+        return self.listed(
+            customers_asked(customers(self.company).filter(pk__in=on_it), self.asked)
+        )

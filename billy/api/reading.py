@@ -1,6 +1,7 @@
 """Read a request's body: strictly, within limits, and before anything else looks at it.
 
-Forms and JSON become the same thing, an object of names and values. A form's values are texts.
+Forms and JSON become the same thing, an object of names and values. A form's values are texts, or
+lists of texts where a name comes more than once.
 """
 
 from __future__ import annotations
@@ -40,14 +41,19 @@ def body_of(request: HttpRequest) -> tuple[dict[str, Any], bool]:
     raise Problem(415, "UnsupportedMediaType", NEITHER)
 
 
-def query_of(request: HttpRequest, *, is_strict: bool) -> dict[str, str]:
-    """Return what the query says; raises Invalid, where strict also for a name that comes twice."""
-    text = request.META.get("QUERY_STRING", "")
-    pairs = _pairs(text, "the query")
-    values = dict(pairs)
-    if is_strict and len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise Invalid({name: "is given twice" for name in names if names.count(name) > 1})
+def query_of(request: HttpRequest) -> dict[str, Any]:
+    """Return what the query says; a name that comes twice has a list. Raises Invalid."""
+    return _gathered(_pairs(request.META.get("QUERY_STRING", ""), "the query"))
+
+
+def _gathered(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return the values by name: a text, or the list of them where the name comes twice."""
+    values: dict[str, Any] = dict(pairs)
+    if len(values) < len(pairs):
+        several: dict[str, list[str]] = {}
+        for name, value in pairs:
+            several.setdefault(name, []).append(value)
+        values |= {name: some for name, some in several.items() if len(some) > 1}
     return values
 
 
@@ -75,7 +81,7 @@ def _text(raw: bytes) -> str:
 
 
 def _form(text: str) -> dict[str, Any]:
-    return dict(_pairs(text, "body"))
+    return _gathered(_pairs(text, "body"))
 
 
 def _pairs(text: str, where: str) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ VERBS = {"post": "create", "put": "put", "patch": "change", "delete": "delete"}
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 ALPHABET_LENGTH = 22
+PRINTABLE = "^[!-~]([ -~]*[!-~])?$"  # Blanks at the ends are no part of a header.
 SAMPLE_INSTANT = "2026-01-31T09:00:00+00:00"
 
 
@@ -45,7 +46,7 @@ class Described(AutoSchema):
             "summary": operation.summary,
             "description": _about(door, operation),
             "tags": [door.tag],
-            "parameters": _parameters(door, path, method.lower(), operation),
+            "parameters": _parameters(path, method.lower(), operation),
             **_body(method.lower(), operation),
             "responses": self._responses(door, path, method.lower(), operation),
             "security": [] if door.is_public else [{"key": []}, {"bearer": []}],
@@ -58,7 +59,7 @@ class Described(AutoSchema):
         statuses = {400, 422, 429, 503, *operation.errors}
         statuses |= set() if door.is_public else {401, 403}
         statuses |= {404} if "{" in path else set()
-        statuses |= {409} if method == "post" and not door.is_public else set()
+        statuses |= {409} if method == "post" else set()
         statuses |= {413, 415} if method in BODIES else set()
         statuses |= {412} if _changes_one(method, path) else set()
         told: dict[str, Any] = {"200": self._good(method, operation)}
@@ -71,7 +72,7 @@ class Described(AutoSchema):
     def _good(self, method: str, operation: Operation) -> dict[str, Any]:
         headers = {"X-Request-ID": {"$ref": "#/components/headers/RequestID"}}
         if operation.media:
-            content: Any = {operation.media: {"schema": {"type": "string"}}}
+            content: Any = {media: {"schema": {"type": "string"}} for media in operation.media}
         else:
             schema = self._shape(operation)
             content = {JSON: {"schema": schema[0], "examples": {"one": {"value": schema[1]}}}}
@@ -202,20 +203,20 @@ def _name(path: str, method: str, operation: Operation) -> str:
     return "_".join([verb, *(segments or ["root"])]).replace(".", "_")
 
 
-def _parameters(door: Door, path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
+def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.strip("/").split("/") if part.startswith("{")]
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in names
     ]
     found += [
-        {"name": name, "in": "query", "required": bool(field.required), "schema": field.schema}
-        | ({"style": "form", "explode": False} if "items" in field.schema else {})
-        for name, field in operation.query.given().items()
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        | ({"style": "form", "explode": False} if "items" in schema else {})
+        for name, schema in operation.query.as_parameters().items()
     ]
-    if method == "post" and not door.is_public:
+    if method == "post":
         words = "The name of this intent: the same key again is answered alike, and done once."
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": PRINTABLE}
         found.append(_header("Idempotency-Key", words, schema, required=operation.is_money))
     if _changes_one(method, path):
         words = "Do it only where the ETag is still this one."
@@ -243,11 +244,12 @@ def _body(method: str, operation: Operation) -> dict[str, Any]:
     fields = operation.taken.given()
     if method not in BODIES or not fields:
         return {}
-    schema = operation.taken.as_schema()
     example = {name: field.example for name, field in fields.items() if field.example is not None}
-    media = {"schema": schema, **({"examples": {"one": {"value": example}}} if example else {})}
+    told = {"examples": {"one": {"value": example}}} if example else {}
+    form: dict[str, Any] = {"schema": operation.taken.as_schema(is_form=True), **told}
     needed = any(field.required for field in fields.values())
-    return {"requestBody": {"required": needed, "content": {JSON: media, FORM: media}}}
+    content = {JSON: {"schema": operation.taken.as_schema(), **told}, FORM: form}
+    return {"requestBody": {"required": needed, "content": content}}
 
 
 def _fields(shape: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import EXTERNAL_LIMIT, Customer
-from billy.api import money
+from billy.api import money, quota
 from billy.api.customers import CustomerShape
 from billy.api.door import Answer, Door, Operation, Whatever
 from billy.api.expand import Expansion
@@ -255,6 +255,7 @@ def subscribed(door: Door, wanted: Subscription, *, uri: str | None) -> Schedule
     now: datetime = door.now
     with words():
         drafted(wanted, now=now)  # All else is looked at before the processor hears of it.
+        quota.check(door.company.pk)
         instrument = money.instrument(
             uri, customer=wanted.customer, direction=wanted.plan.direction, now=now
         )

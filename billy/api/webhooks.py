@@ -76,6 +76,21 @@ class DeliveryShape(Shape):
     updated_at = instant("updated_at")
 
 
+class Address(Text):
+    """An address to send to; `webhooks.outside` looks at it."""
+
+    def described(self) -> dict[str, Any]:
+        """Return the JSON schema of a value."""
+        return super().described() | {"pattern": URL_PATTERN}
+
+
+# As far as a pattern can tell: `https`, a name that is no number, two ports, and no fragment.
+URL_PATTERN = (
+    r"^https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,3}[A-Za-z]{2,24}"
+    r"(:(443|8443))?(/[A-Za-z0-9/._~-]*)?(\?[A-Za-z0-9/._~=&-]*)?$"
+)
+
+
 class EndpointTerms(Input):
     """What an endpoint may say."""
 
@@ -86,15 +101,15 @@ class EndpointTerms(Input):
 class NewEndpoint(EndpointTerms):
     """What an endpoint is made of."""
 
-    url = Text(URL_LIMIT, required=True, example="https://hooks.example.com/billy")
+    url = Address(URL_LIMIT, required=True, example="https://hooks.example.com/billy")
 
 
 class EndpointChange(EndpointTerms):
     """What to change; empty text takes a name away."""
 
     empty_is_absent = False
-    url = Text(URL_LIMIT)
-    state = OneOf(STATES)
+    url = Address(URL_LIMIT, lasting=True)
+    state = OneOf(STATES, lasting=True)
 
 
 def live() -> QuerySet[Endpoint]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 ABOUT: Final = (
     "Recurring billing and payouts. Amounts are whole minor units (cents), instants are UTC, "
     "lists are newest first. The resources of the original Billy keep its contract: success is "
-    "200, parameters may come as a form, and unknown ones are passed over. The rest is told in "
-    "docs/api.md."
+    "200, parameters may come as a form, and unknown ones are passed over. To try it here, give "
+    "your API key to Authorize; `quickstart` prints one. The rest is told in docs/api.md."
 )
 TAGS: Final = {
     "server": "The server itself, and this description.",

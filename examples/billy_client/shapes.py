@@ -280,6 +280,7 @@ class FundingInstrumentShape(TypedDict):
     guid: str
     company_guid: str
     customer_guid: str
+    external_id: str | None
     uri: str
     kind: str
     label: str

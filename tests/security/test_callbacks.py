@@ -1,6 +1,7 @@
 """A callback that is forged, repeated, or one of a flood changes nothing and delays nobody."""
 
 import json
+import socket
 import threading
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from processors.memory import Memory, Pending
 from schedulers.limits import Limits
 from tests.hostile.judge import hashes
 from webhooks import api, receive
-from webhooks.buckets import MOST_SOURCES, Buckets
+from webhooks.buckets import AWAY_SECONDS, MOST_SOURCES, Buckets, Shared
 from webhooks.models import Inbound
 from webhooks.tests.conftest import memory, other_shop, shop, standing
 
@@ -348,3 +349,18 @@ def test_what_waited_is_applied_when_the_processor_is_back(client, shop, standin
     receive.sweep(processor=shop.memory, now=shop.now + timedelta(minutes=1), limits=Limits())
 
     assert standing(attempt) == ("succeeded", "settled", 100, 0)
+
+
+def test_a_redis_that_is_away_is_asked_once_in_a_while_and_refuses_nobody(caplog):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{free.getsockname()[1]}/0"  # Nobody listens there.
+        instant = [0.0]
+        buckets = Shared("a", url=url, per_second=1, at_once=3, clock=lambda: instant[0])
+
+        waits = [buckets.wait_seconds("a") for _ in range(4)]
+        instant[0] = AWAY_SECONDS
+        buckets.wait_seconds("b")
+
+    assert waits == [0, 0, 0, 1]
+    assert len([each for each in caplog.records if "alone" in each.message]) == 2

@@ -72,6 +72,36 @@ def test_a_list_takes_as_many_statements_however_long_it_is(busy, path):
         assert many <= MOST_FOR_INVOICES
 
 
+# Statements that show one thing: the key, the thing, and what else belongs to it.
+THINGS = {
+    "companies": 1,
+    "customers": 2,
+    "plans": 2,
+    "payouts": 2,
+    "subscriptions": 2,
+    "subscriptions?expand=customer,plan": 4,
+    "invoices": 3,
+    "transactions": 2,
+    "schedulers": 3,
+    "feeds": 3,
+    "events": 2,
+    "funding_instruments": 2,
+    "api_keys": 2,
+}
+
+
+@pytest.mark.parametrize("path", THINGS)
+def test_a_thing_takes_a_fixed_number_of_statements(busy, path):
+    route, _, query = path.partition("?")
+    guid = busy.company.guid
+    if route != "companies":
+        guid = busy.get(route, "limit=1").json()["items"][0]["guid"]
+
+    count, _ = counted(lambda: busy.get(f"{route}/{guid}", query))
+
+    assert count == THINGS[path]
+
+
 def test_every_list_of_a_company_is_counted():
     lists = {
         route

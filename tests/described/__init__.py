@@ -1,0 +1,1 @@
+"""The API against its own description, by schemathesis: `make schemathesis`."""
