@@ -19,7 +19,6 @@ from core.ids import uuid7
 from invoices.models import AuditFeed, Transaction
 from invoices.states import LEASED
 from plans.models import Payout, Plan
-from schedulers.models import Scheduler
 from tests.crash import edge as edges
 from tests.crash.boundaries import MACHINE, Process, Watch
 
@@ -250,9 +249,6 @@ class Run:
 
     def feeds(self):
         return AuditFeed.objects.filter(customer__in=self.customers).order_by("due_at", "id")
-
-    def of_all(self):
-        return Scheduler.objects.filter(customer__in=self.customers)
 
     def attempts(self):
         return Transaction.objects.filter(feed__customer__in=self.customers)
