@@ -197,7 +197,7 @@ class Customer(models.Model):
     @classmethod
     def insert(cls, customers: list[Customer], *, now: datetime) -> None:
         """Write customers with their trails and first events, in sets."""
-        heads = begin([(each.pk, each.company_id, "customer") for each in customers])
+        heads = begin([(each.pk, each.company_id, "customer") for each in customers], now=now)
         Customer.objects.bulk_create(customers)
         record(
             [each.fact("customer.created", {}, dedupe="customer.created") for each in customers],

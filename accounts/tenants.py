@@ -116,7 +116,7 @@ class Company(models.Model):
         """Write a drafted company with its trail and its first event; raises Invalid."""
         with once(EXTERNAL_ONCE, external_id="is the name of another company"):
             Installation.ensure(now=now)
-            heads = begin([(self.pk, self.pk, "company")])
+            heads = begin([(self.pk, self.pk, "company")], now=now)
             self.save(force_insert=True)
             fact = self.fact("company.created", {"name": self.name}, dedupe="company.created")
             record([fact], heads=heads, now=now)

@@ -20,6 +20,7 @@ class AuditTrail(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     company_id = models.UUIDField()
     subject = models.CharField(max_length=16)  # scheduler | customer | company
+    began_at = models.DateTimeField()
     head_seq = models.BigIntegerField(default=0)
     head_hash = models.BinaryField(default=GENESIS)
 
@@ -27,6 +28,15 @@ class AuditTrail(models.Model):
         verbose_name = "audit trail"
         constraints = (
             models.CheckConstraint(name="trail_seq_counts_up", condition=models.Q(head_seq__gte=0)),
+        )
+        indexes = (
+            # For lists of schedulers, newest first. A cycle moves its scheduler, which writes all
+            # indexes there, but only the head of its trail, which writes none here.
+            models.Index(
+                name="trail_newest_scheduler",
+                fields=["company_id", "began_at", "id"],
+                condition=models.Q(subject="scheduler"),
+            ),
         )
 
     def __str__(self) -> str:

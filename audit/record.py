@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Fact", "begin", "heads", "record"]
 
 
-def begin(trails: Sequence[tuple[UUID, UUID, str]]) -> Heads:
+def begin(trails: Sequence[tuple[UUID, UUID, str]], *, now: datetime) -> Heads:
     """Start trails, given as (id, company id, subject); returns their empty heads."""
     insert(
         AuditTrail._meta.db_table,
@@ -33,10 +33,11 @@ def begin(trails: Sequence[tuple[UUID, UUID, str]]) -> Heads:
             "id": "uuid",
             "company_id": "uuid",
             "subject": "text",
+            "began_at": "timestamptz",
             "head_seq": "bigint",
             "head_hash": "bytea",
         },
-        [(trail, company, subject, 0, b"") for trail, company, subject in trails],
+        [(trail, company, subject, now, 0, b"") for trail, company, subject in trails],
     )
     return {trail: Head(0, b"") for trail, _, _ in trails}
 

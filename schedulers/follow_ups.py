@@ -91,7 +91,7 @@ def start_follow_ups(settled: Sequence[Settled], *, heads: Heads, now: datetime)
     started = Scheduler.objects.filter(pk__in=[child.pk for child in wanted])
     there = set(started.values_list("pk", flat=True))
     children = [child for child in wanted if child.pk not in there]
-    heads |= begin([(child.pk, child.company_id, "scheduler") for child in children])
+    heads |= begin([(child.pk, child.company_id, "scheduler") for child in children], now=now)
     Scheduler.objects.bulk_create(children)
     return [_born(child) for child in children]
 

@@ -124,8 +124,6 @@ class Scheduler(models.Model):
                 fields=["company", "next_run_at", "trail"],
                 condition=Q(state__in=TICKING),
             ),
-            # For lists, newest first. What is in it never changes, so only births cost.
-            models.Index(name="scheduler_newest", fields=["company", "created_at", "trail"]),
             models.Index(
                 name="scheduler_due_computed",
                 fields=["next_run_at", "trail"],

@@ -123,7 +123,7 @@ def insert(schedulers: Sequence[Scheduler], *, now: datetime, request: str = "")
     `request` names the asking, and is kept in the events.
     """
     with transaction.atomic():
-        heads = begin([(each.pk, each.company_id, "scheduler") for each in schedulers])
+        heads = begin([(each.pk, each.company_id, "scheduler") for each in schedulers], now=now)
         Scheduler.objects.bulk_create(schedulers)
         listens = {each.company_id for each in schedulers if each.company.listens}
         facts = [_created(each, request=request) for each in schedulers]

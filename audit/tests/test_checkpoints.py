@@ -29,7 +29,8 @@ TABLES = ("checkpoint", "checkpointhead", "auditevent", "audittrail")
 def company(database, now):
     """The trail of a company, with two of its customers'."""
     made = uuid7(now=now)
-    begin([(made, made, "company"), *((uuid7(now=now), made, "customer") for _ in range(2))])
+    customers = ((uuid7(now=now), made, "customer") for _ in range(2))
+    begin([(made, made, "company"), *customers], now=now)
     for trail in trails(made):
         happen(trail, now=now)
     return made
@@ -118,7 +119,7 @@ def test_one_is_due_after_an_hour(company, now):
 
 def test_companies_are_covered_apart(company, now):
     other = uuid7(now=now)
-    begin([(other, other, "company")])
+    begin([(other, other, "company")], now=now)
     happen(AuditTrail.objects.get(pk=other), now=now)
 
     assert {company: 3, other: 1} == {each.company_id: each.heads for each in take(now=now)}

@@ -39,9 +39,9 @@ def write(facts, *, now, listeners=()):
 
 
 @pytest.fixture
-def trail():
+def trail(now):
     made = uuid4()
-    begin([(made, made, "company")])
+    begin([(made, made, "company")], now=now)
     return made
 
 
@@ -87,7 +87,7 @@ def test_a_chain_can_be_recomputed_from_its_rows_without_our_code(trail, now):
 
 def test_facts_of_several_trails_are_chained_apart_in_one_go(now):
     trails = [uuid4() for _ in range(3)]
-    begin([(each, each, "customer") for each in trails])
+    begin([(each, each, "customer") for each in trails], now=now)
 
     write([fact(each) for each in trails * 2], now=now)
 
@@ -181,7 +181,7 @@ def is_refused(statement, *, role):
 
 def test_only_a_company_that_listens_costs_a_message(trail, now):
     other = uuid4()
-    begin([(other, other, "company")])
+    begin([(other, other, "company")], now=now)
 
     write([fact(trail), fact(other)], now=now, listeners={trail})
 

@@ -51,7 +51,7 @@ def write(database, now):
             )
             for number, body in enumerate(bodies)
         ]
-        record(facts, heads=begin([(TRAIL, COMPANY, "company")]), now=now)
+        record(facts, heads=begin([(TRAIL, COMPANY, "company")], now=now), now=now)
 
     return written
 

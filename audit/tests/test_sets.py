@@ -17,9 +17,11 @@ COLUMNS = {
     "id": "uuid",
     "company_id": "uuid",
     "subject": "text",
+    "began_at": "timestamptz",
     "head_seq": "bigint",
     "head_hash": "bytea",
 }
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 values = {
     "uuid": st.uuids(),
@@ -52,7 +54,7 @@ def test_an_array_arrives_as_it_was(kind, data):
 
 
 def rows(number):
-    return [(uuid.uuid4(), uuid.uuid4(), f"row {n}", n, bytes([n])) for n in range(number)]
+    return [(uuid.uuid4(), uuid.uuid4(), f"row {n}", AT, n, bytes([n])) for n in range(number)]
 
 
 def test_rows_are_written_and_changed_by_one_statement_each(django_assert_num_queries):
@@ -95,4 +97,4 @@ def test_another_broken_constraint_stays_what_it_is():
     (row,) = rows(1)
 
     with pytest.raises(IntegrityError), once(f"{TABLE}_pkey", id="is taken"):
-        insert(TABLE, COLUMNS, [(*row[:3], -1, b"")])
+        insert(TABLE, COLUMNS, [(*row[:4], -1, b"")])

@@ -36,7 +36,7 @@ def fact(trail, number):
 @pytest.fixture
 def trails(now):
     """Three trails: two with events, written in several goes, and one that is still empty."""
-    begin([(trail, COMPANY, "company") for trail in TRAILS])
+    begin([(trail, COMPANY, "company") for trail in TRAILS], now=now)
     for number in range(1, EVENTS + 1):
         with transaction.atomic():
             locked = heads(TRAILS[:2])

@@ -12,6 +12,7 @@ import binascii
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -63,7 +64,7 @@ class Order:
 
     def cursor(self, row: Any) -> str:
         """Return the place of a row."""
-        at = getattr(row, self.field) if self.field else 0
+        at = attrgetter(self.field.replace("__", "."))(row) if self.field else 0
         if isinstance(at, datetime):
             at = (at - EPOCH) // MICROSECOND
         packed = PLACE.pack(self.mark, at, row.pk.bytes)
@@ -85,6 +86,8 @@ class Order:
 
 BY_ID = Order(mark=b"i")
 BY_CREATION = Order(mark=b"c", field="created_at")
+# A scheduler begins with its trail, whose index no cycle writes.
+BY_TRAIL = Order(mark=b"c", field="trail__began_at")
 BY_SEQ = Order(mark=b"s", field="seq", is_number=True)
 BY_DUE = Order(mark=b"d", field="due_at")
 

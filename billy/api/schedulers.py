@@ -11,7 +11,7 @@ from billy.api.door import Answer, Door, Nothing, Operation
 from billy.api.expand import Expansion
 from billy.api.inputs import Guid, OneOf, Text, Whole
 from billy.api.instruments import FundingInstrumentShape
-from billy.api.lists import BY_CREATION, MOST, query, within
+from billy.api.lists import BY_TRAIL, MOST, query, within
 from billy.api.naming import words
 from billy.api.plans import DIRECTIONS, RANGES, PlanShape
 from billy.api.problems import Problem
@@ -75,14 +75,15 @@ LIST = Operation(
     shape=SchedulerShape,
     many=True,
     query=SchedulersQuery,
-    order=BY_CREATION,
+    order=BY_TRAIL,
     expands=EXPANDS,
 )
 
 
 def schedulers(company: Any) -> QuerySet[Scheduler]:
     """Return the schedulers of a company, with what their shape tells."""
-    return Scheduler.objects.filter(company=company.pk).select_related("plan", "instrument")
+    rows = Scheduler.objects.filter(company=company.pk, trail__company_id=company.pk)
+    return rows.filter(trail__subject="scheduler").select_related("plan", "instrument", "trail")
 
 
 class SchedulerDoor(Door):
@@ -99,7 +100,7 @@ class SchedulerDoor(Door):
         for name, column in FILTERS.items():
             if self.asked[name]:
                 rows = rows.filter(**{column: self.asked[name]})
-        return self.listed(within(rows, self.asked))
+        return self.listed(within(rows, self.asked, at=BY_TRAIL.field))
 
     def one(self, guid: str) -> Scheduler:
         """Return one of the company's, complete; raises Http404."""

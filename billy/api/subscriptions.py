@@ -11,7 +11,7 @@ from billy.api.customers import CustomerShape
 from billy.api.door import Answer, Door, Operation, Whatever
 from billy.api.expand import Expansion
 from billy.api.inputs import Guid, Input, Instant, Statement, Text, Uri, Whole
-from billy.api.lists import BY_CREATION, query, within
+from billy.api.lists import BY_TRAIL, query, within
 from billy.api.naming import words
 from billy.api.plans import RANGES, SMALLEST, PlanShape
 from billy.api.problems import operation
@@ -100,15 +100,17 @@ LIST = Operation(
     shape=SubscriptionShape,
     many=True,
     query=SubscriptionsQuery,
-    order=BY_CREATION,
+    order=BY_TRAIL,
     expands=EXPANDS,
 )
 
 
 def subscriptions(company: Any) -> QuerySet[Scheduler]:
     """Return the schedulers of a company that are on an offer, with what their shape tells."""
-    rows = Scheduler.objects.filter(company=company.pk, plan__isnull=False)
-    return rows.select_related("plan", "instrument")
+    rows = Scheduler.objects.filter(
+        company=company.pk, trail__company_id=company.pk, trail__subject="scheduler"
+    )
+    return rows.filter(plan__isnull=False).select_related("plan", "instrument", "trail")
 
 
 class SubscriptionList(Door):
@@ -118,7 +120,7 @@ class SubscriptionList(Door):
         """List those of the rows that the query asks for."""
         if self.asked["external_id"]:
             rows = rows.filter(external_id=self.asked["external_id"])
-        return self.listed(within(rows, self.asked))
+        return self.listed(within(rows, self.asked, at=BY_TRAIL.field))
 
 
 class Subscriptions(SubscriptionList):

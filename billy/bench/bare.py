@@ -112,7 +112,7 @@ class Subscriptions(Bare):
 
 def _trail(company: UUID, subject: str, *, now: datetime) -> UUID:
     identity = uuid7(now=now)
-    AuditTrail.objects.create(pk=identity, company_id=company, subject=subject)
+    AuditTrail.objects.create(pk=identity, company_id=company, subject=subject, began_at=now)
     return identity
 
 

@@ -189,9 +189,9 @@ JOIN LATERAL (
 ORDER BY n
 """
 TRAILS = """
-INSERT INTO billy_audit_audittrail (id, company_id, subject, head_seq, head_hash)
-SELECT customer, company, 'customer', 0, ''::bytea FROM people
-UNION ALL SELECT scheduler, company, 'scheduler', 0, ''::bytea FROM people
+INSERT INTO billy_audit_audittrail (id, company_id, subject, began_at, head_seq, head_hash)
+SELECT customer, company, 'customer', %(founded)s::timestamptz, 0, ''::bytea FROM people
+UNION ALL SELECT scheduler, company, 'scheduler', %(founded)s::timestamptz, 0, ''::bytea FROM people
 """
 CUSTOMERS = """
 INSERT INTO billy_accounts_customer (id, company_id, name, email, time_zone, processor_uri,
