@@ -13,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from accounts import wall
 from accounts.clock import database_now
 from core.invalid import Invalid
 from core.problem import CONTENT_TYPE, problem
@@ -93,13 +94,14 @@ def source_of(request: HttpRequest) -> str:
 
 def _taken(company: Company, raw: bytes) -> JsonResponse:
     try:
-        code = receive.receive(
-            company,
-            raw=raw,
-            processor=limits.processor(),
-            now=database_now(),
-            limits=limits.from_settings(),
-        )
+        with wall.within(company.pk):
+            code = receive.receive(
+                company,
+                raw=raw,
+                processor=limits.processor(),
+                now=database_now(),
+                limits=limits.from_settings(),
+            )
     except Invalid as invalid:
         return _error(400, "InvalidCallbackPayload", str(invalid))
     except receive.Crowded:

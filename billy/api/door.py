@@ -7,6 +7,7 @@ method for each: `get`, `make` for POST, `put`, `patch`, `delete`.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +18,7 @@ from django.http import Http404, HttpResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.views import APIView
 
+from accounts import wall
 from accounts.clock import database_now
 from billy.api import once
 from billy.api.callers import ByKey, Paced, Scoped
@@ -118,6 +120,17 @@ class Door(APIView):
         cls.http_method_names = [*cls.operations, *head]
         if cls.is_public:
             cls.authentication_classes = ()
+
+    def dispatch(self, request: Any, *arguments: Any, **path: Any) -> Any:
+        """Answer a request; what is within the wall of its company ends with it."""
+        with ExitStack() as self.walls:
+            return super().dispatch(request, *arguments, **path)
+
+    def initial(self, request: Any, *arguments: Any, **path: Any) -> None:
+        """Look at the key; from here on the database shows the rows of its company only."""
+        super().initial(request, *arguments, **path)
+        if not self.is_public:
+            self.walls.enter_context(wall.within(self.company.pk))
 
     # -- who asks, and for what ------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import StreamingHttpResponse
 
+from accounts import wall
 from audit.models import AuditEvent
 from billy.api.door import Door, Operation
 from billy.api.events import TrailGuid
@@ -24,7 +25,9 @@ from billy.api.touched import feeds_within
 from billy.api.transactions import TransactionShape, transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Write = Callable[[Iterable[dict[str, Any]]], Iterator[str]]
 
 ROWS_AT_ONCE = 500  # What is held in memory.
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=UTF-8"}
@@ -117,9 +120,14 @@ class Export(Door):
         """Stream what the query asks for."""
         kind = self.asked["format"]
         write = as_csv if kind == "csv" else as_jsonl
-        answer = StreamingHttpResponse(write(self.items()), content_type=FORMATS[kind])
+        answer = StreamingHttpResponse(self._behind_the_wall(write), content_type=FORMATS[kind])
         answer.headers["Content-Disposition"] = f'attachment; filename="{self.what}.{kind}"'
         return answer
+
+    def _behind_the_wall(self, write: Write) -> Iterator[str]:
+        """Yield the lines: they are read after the request was answered, so once more behind it."""
+        with wall.within(self.company.pk):
+            yield from write(self.items())
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield what is told of each row, oldest first."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
+from accounts import wall
 from audit.findings import Check, Finding, Scope, Weight
 from audit.sets import fetch
 
@@ -45,6 +46,11 @@ SELECT 'trigger ' || g.tgrelid::regclass || '.' || g.tgname,
  WHERE t.relname LIKE 'billy\_%%' AND NOT g.tgisinternal
    AND t.relnamespace = current_schema()::regnamespace
 UNION ALL
+SELECT 'policy ' || p.polrelid::regclass || '.' || p.polname,
+       pg_get_expr(p.polqual, p.polrelid) || CASE WHEN t.relrowsecurity THEN '' ELSE ' DISABLED' END
+  FROM pg_policy p JOIN pg_class t ON t.oid = p.polrelid
+ WHERE t.relname LIKE 'billy\_%%' AND t.relnamespace = current_schema()::regnamespace
+UNION ALL
 SELECT 'function ' || p.proname, md5(p.prosrc) FROM pg_proc p
  WHERE p.proname LIKE 'billy\_%%' AND p.pronamespace = current_schema()::regnamespace
 UNION ALL
@@ -72,7 +78,7 @@ PATIENCE: Final = (
 
 
 def present() -> Schema:
-    """Return every constraint, index, trigger, function and column that is there, by its name."""
+    """Return each constraint, index, trigger, policy, function and column, by its name."""
     schema = str(fetch("SELECT current_schema()")[0][0])
     return {
         name.replace(f" {schema}.", " "): definition.replace(f" {schema}.", " ")
@@ -125,6 +131,9 @@ def _settings(_scope: Scope) -> Iterator[Finding]:
     if values["data_checksums"] == "off":
         yield Finding("data_checksums", "is off: a bad disk is not noticed", Weight.WARNING)
     yield from _role()
+    if not wall.is_there():
+        why = "is missing, or may not be taken: companies are kept apart by queries alone"
+        yield Finding(f"role {wall.ROLE}", why, Weight.WARNING)
     yield from _broker()
 
 
