@@ -54,6 +54,7 @@ WAYS = st.fixed_dictionaries(
         "ends_after": st.sampled_from([None, None, 1, 4]),
         "end_of_dunning": st.sampled_from(["pause", "cancel", "leave"]),
         "share": st.sampled_from([0, 0, 50]),
+        "has_own_task": st.sampled_from([False, False, True]),
         "without_instrument": st.sampled_from(["pause", "cancel", "invoice"]),
     }
 )
@@ -225,6 +226,19 @@ class Histories(RuleBasedStateMachine):
         if pk is not None:
             futures = {pk: [self.office.decided(pk, what)]}
             self.does(f"{self.office.name(pk)}: {what}", lambda: self.office.do(pk, what), futures)
+
+    @rule(which=SOME, percent=st.sampled_from([50, 110, 200]))
+    def a_price_is_edited(self, which, percent):
+        """What is open keeps its amount; the next occurrence has the new one."""
+        pk = self.office.chosen(which)
+        if pk is not None:
+            before = self.world.mind.promises[pk]
+            after = before.priced(max(1, before.amount * percent // 100))
+            self.does(
+                f"{before.name}: its price becomes {after.amount}",
+                lambda: self.office.edit_price(pk, after.amount),
+                {pk: [after]},
+            )
 
     @rule(which=SOME, collects=YES)
     def another_card_is_given(self, which, collects):

@@ -21,6 +21,7 @@ from schedulers import cycle, rules
 from schedulers.models import Scheduler
 from schedulers.subscribe import Subscription
 from schedulers.subscribe import subscribe as put_on
+from tasks.kinds import DebitTask, PayoutTask, task
 from tasks.pricing import Line
 from tests.machine.breaks import Break
 from webhooks.receive import NoSuchAddress
@@ -33,6 +34,23 @@ FITS = {
     "give back": {"captured__gt": 0},
     "refund 7": {"captured__gt": 0},
 }
+
+
+class Asked:
+    """A price by code: what the offer asks, so that it may be edited like any other."""
+
+    def price(self, context):
+        return [context.line("asked", unit_amount=Money(context.amount, context.currency))]
+
+
+@task("asked-charge")
+class AskedCharge(Asked, DebitTask):
+    """Charge it."""
+
+
+@task("asked-payout")
+class AskedPayout(Asked, PayoutTask):
+    """Pay it out."""
 
 
 class Office:
@@ -49,14 +67,16 @@ class Office:
 
     # -- signing up ------------------------------------------------------------------------------
 
-    def sign_up(self, *, company, timer, zone, who, starts, share, **way):
+    def sign_up(self, *, company, timer, zone, who, starts, share, has_own_task, **way):
         self.made += 1
         frequency, interval = timer
         owner = Company.objects.get(pk=self.world.companies[company])
         amount = 100 + 2 * self.made
         now = self.world.now
         pays = who != "payee"
+        own = {"task": "asked-charge" if pays else "asked-payout"} if has_own_task else {}
         offer = (Plan if pays else Payout).create(
+            **own,
             company=owner,
             amount=amount,
             description=f"offer {self.made}",
@@ -137,6 +157,11 @@ class Office:
         }[what]
         with suppress(Invalid):
             act()
+
+    def edit_price(self, pk, amount):
+        """Change the offer's row, as no verb does yet: whoever edits it, what is open stays."""
+        offer = Scheduler.objects.get(pk=pk).plan_id
+        Plan.objects.filter(pk=offer).update(amount=amount, updated_at=self.world.now)
 
     def use_instrument(self, pk, *, collects):
         scheduler = Scheduler.objects.get(pk=pk)

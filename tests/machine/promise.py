@@ -206,6 +206,12 @@ class Promise:
         new.has_instrument = True
         return new
 
+    def priced(self, amount: int) -> Promise:
+        """Ask another price from the next occurrence on."""
+        new = self.copy()
+        new.amount = amount
+        return new
+
     def _with(self, state: str) -> Promise:
         new = self.copy()
         new.state, new.waits = state, self.waits and state == "paused"

@@ -39,6 +39,7 @@ CARD = {
     "ends_after": 2,
     "end_of_dunning": "pause",
     "share": 0,
+    "has_own_task": False,
     "without_instrument": "pause",
 }
 TICKS: tuple[str, dict[str, object]] = ("a_worker_ticks", {})
