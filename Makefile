@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-fast stories crash hostile schemathesis services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema openapi volume lock check docs
+.PHONY: help setup up demo test test-fast stories crash hostile schemathesis services chaos chaos-gate chaos-mutants bench lint types house fmt migrations schema openapi volume lock audit check docs
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -83,6 +83,13 @@ volume:  ## Measure `verify` on a million occurrences, which it makes first
 lock:  ## Resolve requirements*.in anew, with hashes (needs uv, which nothing else does)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements.in --output-file requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --quiet requirements-audit.in --output-file requirements-audit.txt
+
+audit:  ## Known defects of what is installed (asks the Internet), and its list: var/sbom.json
+	$(PYTHON) -m venv var/audit
+	var/audit/bin/python -m pip install --quiet --require-hashes -r requirements-audit.txt
+	var/audit/bin/cyclonedx-py requirements requirements.txt --output-reproducible --output-file var/sbom.json
+	var/audit/bin/pip-audit --requirement requirements.txt --requirement requirements-dev.txt --no-deps --disable-pip
 
 docs:  ## Look for links that lead nowhere
 	$(PYTHON) manage.py test tests/test_docs.py tests/test_docs_examples.py

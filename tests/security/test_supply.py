@@ -27,7 +27,9 @@ def direct(name):
     return [line for line in lines if line and not line.startswith("-r")]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-audit.txt"]
+)
 def test_every_package_is_pinned_with_its_hashes(name):
     found = entries(name)
 
