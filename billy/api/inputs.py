@@ -108,6 +108,12 @@ class Input(serializers.Serializer):  # type: ignore[type-arg]  # It is never ab
         return values
 
     @classmethod
+    def needs(cls, name: str, data: Mapping[str, Any]) -> bool:
+        """Say whether this field must be there, beside what else is."""
+        del data
+        return cls.given()[name].required
+
+    @classmethod
     def _take(
         cls,
         values: dict[str, Any],
@@ -119,7 +125,7 @@ class Input(serializers.Serializer):  # type: ignore[type-arg]  # It is never ab
     ) -> None:
         value = data.get(name)
         if value is None or (isinstance(value, str) and not value):
-            if field.required:
+            if cls.needs(name, data):
                 raise Invalid({name: "is needed"})
             if (cls.empty_is_refused or field.lasting) and name in data:
                 raise Invalid({name: "must not be empty"})

@@ -29,6 +29,8 @@ from plans.withdraw import withdraw
 from schedulers.models import Scheduler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpResponse
 
 SMALLEST = 50  # Minor units: what the original took at least.
@@ -90,8 +92,15 @@ class NewPlan(OfferTerms):
     is_lenient = True
     plan_type = OneOf(DIRECTIONS, required=True, example="debit")
     frequency = OneOf(tuple(Frequency), required=True, example="monthly")
-    amount = Whole(SMALLEST, required=True, about="Minor units.", example=1000)
+    amount = Whole(
+        SMALLEST, about="Minor units; may be left out with a `task` that computes it.", example=1000
+    )
     interval = Whole(1, LARGEST_INTERVAL, default=1, example=3)
+
+    @classmethod
+    def needs(cls, name: str, data: Mapping[str, Any]) -> bool:
+        """Say so of the amount too, where no task of the merchant's own may compute it."""
+        return super().needs(name, data) or (name == "amount" and not data.get("task"))
 
 
 class NewPayout(OfferTerms):

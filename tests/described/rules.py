@@ -38,7 +38,7 @@ LONGEST_ADDRESS = 3_500  # The web server takes a little more, and answers 414 b
 # Values with rules of their own, which docs/scheduling.md and others tell and no schema could.
 OWN_RULES = ("#/rule", "#/params", "#/follow_ups", "#/retry_policy")
 # Needed only where the task does not compute it.
-DEPENDS = {("/v1/payouts", "#/amount")}
+DEPENDS = {("/v1/payouts", "#/amount"), ("/v1/plans", "#/amount")}
 # Classes of refusals that depend on how things stand, not on what was sent.
 MEANT = {
     "InvalidOperationError",

@@ -10,9 +10,11 @@ from accounts.models import ApiKey
 from audit.chain import Fact, digest
 from billy.api.exports import EPOCH, MICROSECOND
 from billy.api.tests.conftest import ACCOUNT, CARD
+from core.money import Money
 from processors.base import Kind
 from processors.memory_script import Declined
 from schedulers.models import Scheduler
+from tasks.kinds import DebitTask, task
 
 pytestmark = pytest.mark.django_db
 
@@ -301,3 +303,26 @@ def test_every_kind_of_task_brings_its_parameters(api, alice, goat):
     assert told["retry_policy"] == {"days": [1, 2], "end": "cancel"}
     runs = api.get(f"schedulers/{told['guid']}/runs").json()["items"]
     assert [each["occurrence"] for each in runs] == [0, 1, 2]
+
+
+@task("hay-by-the-goat")
+class Hay(DebitTask):
+    """Charge seven dollars for each goat."""
+
+    def price(self, context):
+        return context.line("Hay", quantity=context.params["goats"], unit_amount=Money(700, "USD"))
+
+
+def test_a_plan_whose_task_computes_the_amount_needs_none(api, alice, memory):
+    offer = {"plan_type": "debit", "frequency": "monthly"}
+    without = api.post("plans", offer)
+
+    plan = api.made("plans", offer | {"task": "hay-by-the-goat", "params": {"goats": 1}})
+    made = api.made(
+        "schedulers", terms(alice, plan, params={"goats": 3}), Idempotency_Key="alice-hay"
+    )
+    (invoice,) = api.get(f"schedulers/{made['guid']}/feeds").json()["items"]
+
+    assert (without.status_code, without.json()["errors"][0]["pointer"]) == (400, "#/amount")
+    assert (plan["amount"], made["effective_amount"]) == (None, None)
+    assert (invoice["total"], invoice["state"]) == (2100, "settled")
