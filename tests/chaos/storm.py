@@ -31,6 +31,7 @@ CALM_SECONDS = 120
 EPSILON = 1e-9
 AHEAD = 0.06  # The clock may be so far ahead of the money: the first faults find no work done.
 QUICKEST = 1.5  # Times as fast as planned, where the machine is fast: else the work ends before.
+HITS_UNTIL = 0.75  # Of the storm: a worker can die in a T1 only while something is due.
 DONE_SHARE = 0.85  # Of the load; what is then left is done under the last kills.
 LEFT = (
     "SELECT coalesce(sum(ends_after - occurrence), 0) FROM billy_schedulers_scheduler"
@@ -137,7 +138,7 @@ class Storm:
     def _fall(self):
         """Do what is due by now: each kind falls evenly over the storm, and not all at once."""
         share = min(1.0, self.share)
-        self.killer.arm(math.ceil(self.plan.point_hits * share))
+        self.killer.arm(math.ceil(self.plan.point_hits * min(1.0, share / HITS_UNTIL)))
         for name, (planned, offset, action) in self._rain().items():
             endless = name == "F1"  # It goes on until the load is done.
             due = planned * self.share if endless else min(planned * share + offset, planned)
