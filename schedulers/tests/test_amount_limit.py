@@ -7,14 +7,15 @@ import pytest
 
 from accounts.limits import change as limit
 from audit.models import AuditEvent
-from conftest import instrument_of, subscribe, tick
+from conftest import give_instrument, instrument_of, subscribe, tick
 from core.frequency import Frequency
 from core.invalid import Invalid
 from core.money import Money
-from invoices import one_off
+from invoices import collect, one_off
 from invoices.models import AuditFeed
 from plans.models import Payout, Plan
 from processors.base import Kind
+from processors.memory import Declined
 from schedulers import usage
 from schedulers.models import Scheduler
 from tasks.kinds import DebitTask, task
@@ -140,3 +141,18 @@ def test_the_share_of_a_follow_up_above_the_cap_parks_the_payout(goat, alice, ca
     assert child.reason == (
         "a payout of 85 minor units is above the company's limit: it may be at most 84"
     )
+
+
+def test_an_invoice_above_a_limit_that_came_later_is_not_collected(goat, alice, memory, now):
+    memory.script.append(Declined(hard=True))
+    subscribe(goat, alice, now=now)
+    tick(memory, now=now)
+    feed = AuditFeed.objects.get()
+    limit(goat.company, {"amount_limit": 99}, now=now)
+    card = give_instrument(alice, memory.add_card(), memory=memory, now=now)
+
+    with pytest.raises(Invalid, match="invoice: is above the company's limit"):
+        collect.collect(feed, instrument=card, now=now, lease_seconds=120)
+
+    feed.refresh_from_db()
+    assert (feed.state, feed.live) == ("uncollected", 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from audit.models import AuditEvent
-from billy.api.tests.conftest import CARD
+from billy.api.tests.conftest import ACCOUNT, CARD
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +108,17 @@ def test_amounts_above_the_limit_are_refused_wherever_they_come_in(api, alice, g
 
     assert [refused(each) for each in answers] == [["amount"]] * 5
     assert api.get("transactions").json()["items"] == []
+
+
+def test_a_first_payout_above_what_is_left_of_the_day_waits(api):
+    carol = api.made("customers", {"name": "Carol"})
+    payout = api.made("payouts", {"amount": 60, "frequency": "monthly"})
+    limit(api, payout_cap=100)
+    terms = {"customer_guid": carol["guid"], "plan_guid": payout["guid"]}
+    terms |= {"funding_instrument_uri": ACCOUNT}
+
+    for name in ("first", "second"):
+        api.made("schedulers", terms, Idempotency_Key=name)
+
+    states = [each["submit_status"] for each in api.get("transactions").json()["items"]]
+    assert sorted(states) == ["done", "staged"]
