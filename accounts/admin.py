@@ -85,6 +85,10 @@ class CompanyAdmin(ReadOnly):
             "Processor",
             {"fields": ("calls", "processor_url", "processor_account", "calls_paused_until")},
         ),
+        (
+            "Limits",
+            {"fields": ("amount_limit", "payout_cap", "payout_hold_hours", "payments_alarm")},
+        ),
         ("More", {"fields": ("listens", "created_at", "updated_at")}),
     )
     calls = badge_column("call_state", label="processor")

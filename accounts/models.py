@@ -14,7 +14,14 @@ from django.db.models import F, Q
 
 from accounts.clock import database_now
 from accounts.secret import SecretField, fingerprints
-from accounts.tenants import EXTERNAL_LIMIT, NAME_LIMIT, Company, Installation
+from accounts.tenants import (
+    EXTERNAL_LIMIT,
+    LARGEST_ALARM,
+    LONGEST_HOLD_HOURS,
+    NAME_LIMIT,
+    Company,
+    Installation,
+)
 from audit.chain import Fact
 from audit.models import AuditTrail
 from audit.record import begin, record
@@ -25,6 +32,8 @@ from core.invalid import Invalid
 
 __all__ = [
     "EXTERNAL_LIMIT",
+    "LARGEST_ALARM",
+    "LONGEST_HOLD_HOURS",
     "NAME_LIMIT",
     "SCOPES",
     "ApiKey",

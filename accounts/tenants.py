@@ -18,10 +18,13 @@ from audit.sets import once
 from core import check
 from core.ids import PREFIXES, api_key, guid, uuid7
 from core.invalid import Invalid
+from core.money import LARGEST_AMOUNT
 
 NAME_LIMIT = 128
 EXTERNAL_LIMIT = 128
 URL_LIMIT = 200  # Of the processor's address, and far more than any key of it has.
+LONGEST_HOLD_HOURS = 720  # A month: a destination that is not trusted by then never will be.
+LARGEST_ALARM = 2**31 - 1  # Payments an hour: what the column holds.
 EXTERNAL_ONCE = "billy_accounts_company_external_id_key"  # PostgreSQL's own name for it.
 
 
@@ -43,11 +46,38 @@ class Company(models.Model):
     listens = models.BooleanField(default=False)
     # The circuit: until then no call of this company begins. By the database's own clock.
     calls_paused_until = models.DateTimeField(null=True)
+    # Limits of money, in minor units; null for none. What they mean: docs/security.md.
+    amount_limit = models.BigIntegerField(null=True)  # Of one payment, charge or payout.
+    payout_cap = models.BigIntegerField(null=True)  # Of a local day's payouts, by currency.
+    # Of a new account, from its creation on. The database knows the default too: a process of the
+    # version before may still open a company.
+    payout_hold_hours = models.SmallIntegerField(default=0, db_default=0)
+    payments_alarm = models.IntegerField(null=True)  # More within an hour raise an alarm.
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
     class Meta:
         verbose_name_plural = "companies"
+        constraints = (
+            models.CheckConstraint(
+                name="company_amount_limit_sound",
+                condition=Q(amount_limit__isnull=True)
+                | Q(amount_limit__gte=1, amount_limit__lte=LARGEST_AMOUNT),
+            ),
+            models.CheckConstraint(
+                name="company_payout_cap_sound",
+                condition=Q(payout_cap__isnull=True)
+                | Q(payout_cap__gte=1, payout_cap__lte=LARGEST_AMOUNT),
+            ),
+            models.CheckConstraint(
+                name="company_payout_hold_sound",
+                condition=Q(payout_hold_hours__gte=0, payout_hold_hours__lte=LONGEST_HOLD_HOURS),
+            ),
+            models.CheckConstraint(
+                name="company_payments_alarm_sound",
+                condition=Q(payments_alarm__isnull=True) | Q(payments_alarm__gte=1),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -152,6 +182,25 @@ class Company(models.Model):
             body=body,
             dedupe=dedupe,
         )
+
+    def most(self, direction: str) -> int | None:
+        """Return the most of one payment, whole minor units; None where nothing limits it.
+
+        A payout above the cap of a whole day could never leave.
+        """
+        limits = (self.amount_limit, self.payout_cap if direction == "credit" else None)
+        return min((each for each in limits if each is not None), default=None)
+
+    def check_amount(self, amount: int | None, *, direction: str, field: str = "amount") -> None:
+        """Raise Invalid that names the field for more than may move at once, None being no amount.
+
+        It is early and polite: what holds is that the cycle asks again as an invoice opens.
+        """
+        most = self.most(direction)
+        if amount is not None and most is not None and amount > most:
+            kind = "payout" if direction == "credit" else "charge"
+            told = f"is above the company's limit: a {kind} may be at most {most} minor units"
+            raise Invalid({field: told})
 
     @property
     def guid(self) -> str:

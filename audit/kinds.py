@@ -22,6 +22,7 @@ _MOVES = {
 KINDS: dict[str, str] = {
     "company.created": "a company was opened",
     "company.changed": "the company's settings were changed",
+    "company.alarmed": "more payments were made within an hour than the company expects",
     "company.calls_paused": "calls to the processor were stopped for a while",
     "company.dispatch_opened": "a person let payments leave again, after the fence had frozen them",
     "api_key.created": "a key to the API was made",

@@ -148,6 +148,7 @@ WRITERS: dict[str, Callable[[Iterable[Any]], list[str]]] = {
     "integer": _plain,
     "boolean": _plain,
     "timestamptz": lambda values: ["NULL" if each is None else each.isoformat() for each in values],
+    "date": _plain,
     "text": _quoted,
     "jsonb": _quoted,
     "float8": _plain,

@@ -26,6 +26,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billy.settings")
 REFUSED_POOLS: Final = ("gevent", "eventlet")
 SWEEP_LIFE_SECONDS = 30
 PRUNE_SECONDS = 3600
+ALARM_SECONDS = 60
 CHECKPOINT_SECONDS = 600  # Each time only what is an hour old is taken: a beat may start anew.
 TICK_LIVES = 2.5  # A bell that was not heard for this many ticks has been rung again since.
 
@@ -73,6 +74,11 @@ app.conf.update(
             "task": "billy.checkpoints",
             "schedule": CHECKPOINT_SECONDS,
             "options": {"expires": CHECKPOINT_SECONDS},
+        },
+        "alarm": {
+            "task": "billy.alarm",
+            "schedule": ALARM_SECONDS,
+            "options": {"expires": ALARM_SECONDS},
         },
         "webhooks": {
             "task": "billy.webhooks",

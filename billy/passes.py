@@ -15,6 +15,7 @@ from accounts import requests
 from accounts.clock import database_now
 from audit import checkpoints
 from core.collector import look_seldom
+from invoices.alarm import alarm
 from invoices.models import Transaction
 from invoices.states import LEASED
 from schedulers import claim, cycle, limits
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from threading import Event
 
 CHECKPOINT_SECONDS = 600  # Between two looks for trails whose last checkpoint is an hour old.
+ALARM_SECONDS = 60  # Between two counts of the payments of companies that want to be warned.
 PRUNE_SECONDS = 3600  # Between two looks for answers that are kept long enough.
 JOIN_SECONDS = 20  # What is on its way to an app is waited for as long as it may take.
 IDLE_SECONDS = 0.5  # Between two looks for answers that are still out.
@@ -160,11 +162,15 @@ def for_ever(*, stop: Event, told: Callable[[str], None]) -> None:
 def _tell_apps(stop: Event, told: Callable[[str], None]) -> None:
     """Send webhooks until told to stop, in a thread of its own: a receiver may take its time."""
     pruned_at = time.monotonic()
+    counted_at = 0.0
     while not stop.is_set():
         worked = _tried(lambda: bool(deliver.run(outside=outside(), now=database_now())), told=told)
         if time.monotonic() - pruned_at >= PRUNE_SECONDS:
             pruned_at = time.monotonic()
             _tried(lambda: bool(requests.prune(now=database_now())), told=told)
+        if time.monotonic() - counted_at >= ALARM_SECONDS:
+            counted_at = time.monotonic()
+            _tried(lambda: bool(alarm(now=database_now())), told=told)
         if not worked:
             stop.wait(settings.BILLY_TICK_SECONDS)
     connection.close()

@@ -12,7 +12,7 @@ from audit.models import AuditEvent
 from audit.read_only import ReadOnly, link, one_of, searched
 from audit.shown import EMPTY, Table, badge_column, json_column, money, money_column, table
 from core.ids import PREFIXES
-from invoices.models import AuditFeed, NumberSeries, Transaction
+from invoices.models import AuditFeed, NumberSeries, PayoutDay, Transaction
 from invoices.states import FEED_MOVES, TRANSACTION_MOVES
 
 if TYPE_CHECKING:
@@ -230,6 +230,25 @@ class NumberSeriesAdmin(ReadOnly):
 
     @admin.display(description="company")
     def owner(self, row: NumberSeries) -> str:
+        """Link the company."""
+        return link(PREFIXES["company"], row.company_id)
+
+
+@admin.register(PayoutDay)
+class PayoutDayAdmin(ReadOnly):
+    """What of a day's cap of payouts is taken."""
+
+    guid_fields = {PREFIXES["company"]: "company_id"}
+    list_display = ("day", "amount_money", "owner")
+    list_filter = (CompanyFilter, CurrencyFilter)
+    ordering = ("-day", "-id")
+    search_fields = ("currency__exact",)
+    search_help_text = "The currency, or a company's id"
+    fieldsets = ((None, {"fields": ("day", "amount_money", "owner")}),)
+    amount_money = money_column("amount")
+
+    @admin.display(description="company")
+    def owner(self, row: PayoutDay) -> str:
         """Link the company."""
         return link(PREFIXES["company"], row.company_id)
 

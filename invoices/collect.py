@@ -6,6 +6,7 @@ attempt, leased to the caller, who sends it after the commit.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from audit.models import AuditEvent
 from audit.record import heads, record
 from core import check
 from core.invalid import Invalid
-from invoices import number, payments
+from invoices import leaving, number, payments
 from invoices.attempts import Held
 from invoices.models import AuditFeed, Transaction
 from invoices.naming import charge_key, transaction_id
@@ -38,23 +39,22 @@ def issue(
 ) -> list[Held]:
     """Open a draft for payment: it gets its number, and an attempt where it has an instrument.
 
-    Raises Invalid where it is no draft.
+    Raises Invalid where it is no draft, and where the company's limits let nothing leave for it.
     """
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
         if locked.state != "draft":
             raise Invalid(invoice=f"is {locked.state}; only a draft can be issued")
-        series = number.SERIES[locked.direction]
-        taken = number.take({(locked.company_id, series): 1})
-        locked.series, locked.number = series, taken[locked.company_id, series]
         locked.opened_at = now
         locked.state = "open" if locked.total else "settled"
-        facts = [_fact(locked, "invoice.issued", {"number": str(locked)}, actor=actor)]
-        instrument = locked.instrument
-        if not locked.total or instrument is None or instrument.state != "active":
-            return facts, []
-        held = _attempt(locked, instrument, step=0, now=now, lease_seconds=lease_seconds)
-        return [*facts, _intended(locked, held, actor=actor)], [held]
+        instrument, held = locked.instrument, []
+        if locked.total and instrument is not None and instrument.state == "active":
+            held = [_attempt(locked, instrument, step=0, now=now, lease_seconds=lease_seconds)]
+        series = number.SERIES[locked.direction]
+        taken = number.take({(locked.company_id, series): 1})  # The last lock, as everywhere.
+        locked.series, locked.number = series, taken[locked.company_id, series]
+        issued = _fact(locked, "invoice.issued", {"number": str(locked)}, actor=actor)
+        return [issued, *(_intended(locked, each, actor=actor) for each in held)], held
 
     return _changed(feed, change, now=now)
 
@@ -71,8 +71,8 @@ def collect(
     """Try once more at once, with this instrument; a planned retry is called off for it.
 
     The attempt is by hand, so it has no step in the retry plan. `request` names the asking itself:
-    asked again under it, nothing more is tried. Raises Invalid where nothing is owed, or an attempt
-    is under way.
+    asked again under it, nothing more is tried. Raises Invalid where nothing is owed, an attempt is
+    under way, or the company's limits let nothing leave for it now.
     """
 
     def change(locked: AuditFeed) -> tuple[list[Fact], list[Held]]:
@@ -218,10 +218,23 @@ def _attempt(
         processor_account=feed.company.processor_account,
         fresh=True,
     )
+    _check_may_leave(feed, held, now=now)
     payments.intend([held.wanted(due_at=now)], lease_seconds=lease_seconds, now=now)
     feed.live += held.amount
     feed.instrument = instrument
     return held
+
+
+def _check_may_leave(feed: AuditFeed, held: Held, *, now: datetime) -> None:
+    """Raise Invalid for what may not leave now: a person asks again, and nothing is queued.
+
+    The room that was taken for it on a later day is given back with the transaction.
+    """
+    feed.company.check_amount(held.amount, direction=feed.direction, field="invoice")
+    wait = leaving.reserve([held], now=now).get(held.transaction_id)
+    if wait is not None:
+        until = wait.until.astimezone(UTC).isoformat()
+        raise Invalid({wait.field: f"may not be paid out before {until}: {wait.reason}"})
 
 
 def _void_planned(feed: AuditFeed, *, actor: str, now: datetime) -> list[Fact]:

@@ -279,3 +279,28 @@ class NumberSeries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series} {self.last}"
+
+
+class PayoutDay(models.Model):
+    """What may leave in payouts of one currency on a local day of its company, minor units.
+
+    It counts attempts as they are born, in the day that they may leave on, and only while the
+    company has a cap. Who adds to it holds the company's row locked.
+    """
+
+    company = models.ForeignKey(Company, on_delete=models.RESTRICT, db_index=False)
+    currency = models.CharField(max_length=3)
+    day = models.DateField()
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(name="payout_day_once", fields=["company", "currency", "day"]),
+            models.CheckConstraint(
+                name="payout_day_amount_sound",
+                condition=Q(amount__gte=1, amount__lte=LARGEST_AMOUNT),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency}"

@@ -63,6 +63,7 @@ def invoice(
     fence.check_open()
     company, said = customer.company, Terms(**terms)
     _check_lines(lines, currency=company.currency)
+    company.check_amount(sum(line.amount.amount for line in lines), direction="debit")
     _check_instrument(said.instrument, customer=customer)
     check.statement_text("statement_text", said.statement_text)
     if said.external_id is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from audit.chain import Fact, canonical
@@ -12,14 +12,14 @@ from audit.sets import insert
 from core.invalid import Invalid
 from core.light import light
 from core.money import LARGEST_AMOUNT
-from invoices import number
+from invoices import leaving, number
 from invoices.attempts import Held
 from invoices.models import AuditFeed
 from invoices.naming import charge_key, transaction_id
 from invoices.payments import Lease, intend
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -126,23 +126,37 @@ def write(
 ) -> list[Held]:
     """Write feeds with their events, numbers and first attempts; returns the attempts, leased.
 
-    `after` are further facts of the same trails, told after those of the feeds. The numbers come
-    last: foreign keys are checked at the commit, so the order is free, and the counter's lock is
-    held for one insert only. Raises Invalid for a total that is out of bounds.
+    A payout that may not leave yet is queued, and is not among them. `after` are further facts of
+    the same trails, told after those of the feeds. The numbers come last: foreign keys are checked
+    at the commit, so the order is free, and the counter's lock is held for one insert only. Raises
+    Invalid for a total that is out of bounds, and for a payout that no day has room for.
     """
     for feed in feeds:
         if not 0 <= feed.total <= LARGEST_AMOUNT:
             raise Invalid(amount=f"the total must be from 0 to {LARGEST_AMOUNT} minor units")
     attempts = [feed.attempt(lease_token=lease.token, now=now) for feed in feeds if feed.charges]
-    record(
-        [*(fact for feed in feeds for fact in facts(feed)), *after],
-        heads=heads,
-        now=now,
-        listeners=listeners,
-    )
-    intend([held.wanted(due_at=now) for held in attempts], lease_seconds=lease.seconds, now=now)
+    waits = leaving.reserve(attempts, now=now)
+    waiting = [held for held in attempts if held.transaction_id in waits] if waits else []
+    later = {held.feed_id: leaving.fact(held, waits[held.transaction_id]) for held in waiting}
+    record([*_told(feeds, later), *after], heads=heads, now=now, listeners=listeners)
+    if waits:
+        attempts = [held for held in attempts if held.transaction_id not in waits]
+    wanted = [held.wanted(due_at=now) for held in attempts]
+    wanted += [
+        replace(held, lease_token=None).wanted(due_at=waits[held.transaction_id].until)
+        for held in waiting
+    ]
+    intend(wanted, lease_seconds=lease.seconds, now=now)
     _insert(feeds, now=now)
     return attempts
+
+
+def _told(feeds: Sequence[NewFeed], later: Mapping[UUID, Fact]) -> Iterator[Fact]:
+    """Yield the facts of each feed, and that its attempt waits where it does."""
+    for feed in feeds:
+        yield from facts(feed)
+        if feed.id in later:
+            yield later[feed.id]
 
 
 def facts(feed: NewFeed) -> list[Fact]:

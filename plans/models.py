@@ -92,6 +92,7 @@ class Plan(models.Model):
             check.text("external_id", external_id, limit=EXTERNAL_LIMIT)
         given = terms | {"trial_period": trial_period}
         offer = checked(cls.direction_of(), given, currency=company.currency)
+        company.check_amount(offer.amount, direction=offer.direction)
         plan = cls(
             id=uuid7(now=now),
             company=company,

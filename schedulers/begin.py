@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from accounts.models import Company
 from audit.chain import Head
 from audit.sets import update
+from core.invalid import Invalid
 from invoices import opening, payments
 from invoices.void import void_queued
 from schedulers import claim, occurrences
@@ -131,8 +132,8 @@ def _open(
 
 
 def _park(identity: UUID, error: Exception, *, now: datetime, limits: Limits) -> Begun:
-    """Park the scheduler that the database refuses; if even that is refused, say so loudly."""
-    why = f"the database refused it: {error}"
+    """Park the scheduler that cannot be written; if even that is refused, say so loudly."""
+    why = f"{error}" if isinstance(error, Invalid) else f"the database refused it: {error}"
     refused = Quote(version=-1, occurrence=-1, lines={}, failure=why)
     try:
         return _begin(

@@ -51,6 +51,7 @@ class Due(NamedTuple):
     params: dict[str, Any]
     direction: str
     amount: int | None
+    most: int | None
     currency: str
     description: str
     frequency: str
@@ -222,6 +223,11 @@ COLUMNS = {
     "params": "s.params",
     "direction": "s.direction",
     "amount": "coalesce(s.amount, p.amount)",
+    # The most of one payment. A payout above a whole day's cap could never leave.
+    "most": (
+        "CASE s.direction WHEN 'credit' THEN least(c.amount_limit, c.payout_cap)"
+        " ELSE c.amount_limit END"
+    ),
     "currency": "s.currency",
     "description": "coalesce(p.description, s.params ->> 'description', '')",
     "head_seq": "t.head_seq",

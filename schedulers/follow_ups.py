@@ -209,6 +209,7 @@ def _checked(position: int, value: object, company: Company) -> dict[str, Any]:
     name = "share" if "share" in value else "amount"
     most = WHOLE if name == "share" else LARGEST_AMOUNT
     rule = {name: check.whole(f"{where}.{name}", value[name], minimum=1, maximum=most)}
+    company.check_amount(rule.get("amount"), direction="credit", field=f"{where}.amount")
     days = value.get("after_days", 0)
     rule["after_days"] = check.whole(
         f"{where}.after_days", days, minimum=0, maximum=LONGEST_WAIT_DAYS

@@ -88,7 +88,10 @@ def decide(due: Due, timer: Timer, *, now: datetime) -> Decision:
 
 
 def build(decision: Decision, timer: Timer, lines: Mapping[int, tuple[Line, ...]]) -> Advance:
-    """Return the feeds of a decision; `lines` are the computed ones, by occurrence."""
+    """Return the feeds of a decision; `lines` are the computed ones, by occurrence.
+
+    Whatever the price came to, more than the company moves at once parks the scheduler.
+    """
     due = decision.due
     feeds: tuple[NewFeed, ...] = ()
     if decision.collapse:
@@ -101,7 +104,19 @@ def build(decision: Decision, timer: Timer, lines: Mapping[int, tuple[Line, ...]
             _feed(decision, timer, n, period_of(due, timer, n), _lines(due, n, lines))
             for n in decision.opens
         )
+    if due.most is not None:
+        for feed in feeds:
+            if feed.total > due.most:
+                return parked(due, _above(feed, due.most))
     return Advance(decision=decision, feeds=feeds, facts=tuple(_facts(decision)))
+
+
+def _above(feed: NewFeed, most: int) -> str:
+    kind = "payout" if feed.direction == "credit" else "charge"
+    return (
+        f"a {kind} of {feed.total} minor units is above the company's limit:"
+        f" it may be at most {most}"
+    )
 
 
 def parked(due: Due, reason: str) -> Advance:

@@ -182,6 +182,8 @@ def _checked(wanted: Subscription) -> dict[str, Any]:
     amount = wanted.amount
     if amount is not None:
         check.whole("amount", amount, minimum=1, maximum=LARGEST_AMOUNT)
+    price = plan.amount if amount is None else amount
+    plan.company.check_amount(price, direction=plan.direction)
     ends_after = wanted.ends_after
     if ends_after is not None:
         check.whole("ends_after", ends_after, minimum=1, maximum=FOR_EVER)

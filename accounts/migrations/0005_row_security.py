@@ -17,6 +17,7 @@ OF_A_COMPANY = (
     "billy_audit_outbox",
     "billy_invoices_auditfeed",
     "billy_invoices_numberseries",
+    "billy_invoices_payoutday",
     "billy_invoices_transaction",
     "billy_plans_plan",
     "billy_schedulers_scheduler",
@@ -83,9 +84,9 @@ BACKWARD = [NO_WALL.format(table=table) for table in RULES]
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billy_accounts", "0003_names_and_strangers"),
+        ("billy_accounts", "0004_limits_of_money"),
         ("billy_audit", "0005_began_at"),
-        ("billy_invoices", "0005_newest_first"),
+        ("billy_invoices", "0006_payout_days"),
         ("billy_plans", "0001_initial"),
         ("billy_schedulers", "0006_listed_by_trail"),
         ("billy_webhooks", "0003_endpoints"),

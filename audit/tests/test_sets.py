@@ -33,6 +33,7 @@ values = {
     ).map(  # Given a zone next.
         lambda each: each.replace(tzinfo=UTC)
     ),
+    "date": st.dates(),
     "text": texts,
     "float8": st.floats(allow_nan=False),
     "bytea": st.binary(),

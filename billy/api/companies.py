@@ -8,14 +8,15 @@ from django.conf import settings
 from django.db import transaction
 from django.http import Http404
 
-from accounts.models import EXTERNAL_LIMIT, Company
+from accounts import limits as money
+from accounts.models import EXTERNAL_LIMIT, LARGEST_ALARM, LONGEST_HOLD_HOURS, Company
 from accounts.register import KEY_LIMIT, introduced, opened
 from billy.api.callers import key_in
 from billy.api.door import Answer, Door, Operation
-from billy.api.inputs import Input, Text
+from billy.api.inputs import Input, Text, Whole
 from billy.api.naming import words
 from billy.api.problems import Problem
-from billy.api.shapes import Shape, instant, own_guid, text
+from billy.api.shapes import Shape, instant, own_guid, text, whole
 from billy.management.commands.bootstrap import callback_address
 from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
@@ -39,6 +40,26 @@ class CompanyShape(Shape):
     created_at = instant("created_at")
     updated_at = instant("updated_at")
     external_id = text("external_id", null=True)
+    amount_limit = whole("amount_limit", null=True, about="The most of one payment; minor units.")
+    payout_cap = whole(
+        "payout_cap",
+        null=True,
+        about="The most of a local day's payouts, by currency; minor units.",
+    )
+    payout_hold_hours = whole(
+        "payout_hold_hours", about="How long a new account waits for its first payout."
+    )
+    payments_alarm = whole(
+        "payments_alarm", null=True, about="More payments than this in an hour raise an alarm."
+    )
+
+    @classmethod
+    def of(cls, row: Any) -> dict[str, Any]:
+        """Return what is told of a company; its callback key too, where the settings say so."""
+        said = super().of(row)
+        if settings.BILLY_SHOW_CALLBACK_KEY:
+            said["callback_key"] = row.callback_key
+        return said
 
 
 class NewCompany(Input):
@@ -93,29 +114,75 @@ class Companies(Door):
         return str(self.taken()["processor_key"])
 
 
+class Limits(Input):
+    """The limits of money that are to change; null takes one away."""
+
+    empty_is_absent = False
+    amount_limit = Whole(1, about="The most of one payment; minor units.", example=1_000_000)
+    payout_cap = Whole(1, about="The most of a local day's payouts, by currency; minor units.")
+    payout_hold_hours = Whole(
+        0,
+        LONGEST_HOLD_HOURS,
+        about="How long a new account waits for its first payout.",
+        example=24,
+    )
+    payments_alarm = Whole(
+        1, LARGEST_ALARM, about="More payments than this in an hour raise an alarm."
+    )
+
+
 class OneCompany(Door):
-    """`GET /v1/companies/{guid}`."""
+    """`/v1/companies/{guid}`."""
 
     tag = "companies"
     is_original = True
-    operations = {"get": Operation(summary="Show the company of the key", shape=CompanyShape)}
+    operations = {
+        "get": Operation(summary="Show the company of the key", shape=CompanyShape),
+        "put": Operation(
+            summary="Change the company's limits of money",
+            shape=CompanyShape,
+            scope="admin",
+            taken=Limits,
+            about="What is not named stays as it is. What has left, or waits to, is not touched.",
+        ),
+    }
 
     def get(self, _: Any, guid: str) -> Answer:
         """Show it; every other one is none."""
+        return self.told(self.one(guid))
+
+    def put(self, _: Any, guid: str) -> Answer:
+        """Change the limits that are given."""
+        company = self.one(guid)
+        terms = {name: None if value == "" else value for name, value in self.taken().items()}
+        with words():
+            changed = money.change(
+                company,
+                terms,
+                now=self.now,
+                actor=self.actor,
+                seen=lambda locked: self.unless_changed(self.keyed(locked)),
+            )
+        return self.told(self.keyed(changed))
+
+    def one(self, guid: str) -> Company:
+        """Return the company of the key; raises Http404 for every other one."""
         try:
             identity = parse_guid(guid, PREFIXES["company"])
         except Invalid:
             raise Http404 from None
         if identity != self.company.pk:
             raise Http404
+        return self.keyed(self.company)
+
+    def keyed(self, company: Company) -> Company:
+        """Return the company with the key that was sent, which is told to itself."""
         carried = key_in(self.request.headers.get("Authorization", ""))
-        return Answer(told(self.company, carried))
+        company.shown_key = carried  # type: ignore[attr-defined]  # Told, not kept.
+        return company
 
 
 def told(company: Company, api_key: str | None) -> dict[str, Any]:
-    """Return what is told of a company."""
+    """Return what is told of a new company."""
     company.shown_key = api_key  # type: ignore[attr-defined]  # Told, not kept.
-    said = CompanyShape.of(company)
-    if settings.BILLY_SHOW_CALLBACK_KEY:
-        said["callback_key"] = company.callback_key
-    return said
+    return CompanyShape.of(company)

@@ -15,7 +15,10 @@ GROUPS = (
     ("People", ("Customer", "FundingInstrument", "Company")),
     ("Audit", ("AuditEvent", "AuditTrail", "Checkpoint", "CheckpointHead")),
     ("Reports", ("Usage", "Inbound", "Outbox", "Endpoint", "Delivery")),
-    ("Installation", ("ApiKey", "IdempotentRequest", "NumberSeries", "Installation", "Mark")),
+    (
+        "Installation",
+        ("ApiKey", "IdempotentRequest", "NumberSeries", "PayoutDay", "Installation", "Mark"),
+    ),
 )
 OURS = "billy_"
 

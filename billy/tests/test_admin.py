@@ -19,6 +19,7 @@ from audit.read_only import ReadOnly, pages
 from billy.templatetags.billy_admin import grouped
 from conftest import give_instrument, subscribe, tick
 from core.ids import uuid7
+from invoices.models import PayoutDay
 from processors.memory import Declined, Pending
 from schedulers.models import Usage
 from webhooks.models import Delivery, Endpoint, Inbound
@@ -116,6 +117,7 @@ def shop(marketplace, goat, payroll, alice, memory, now):
     shop.another()
     shop.another(Declined)
     shop.another(Pending)
+    PayoutDay.objects.create(company=marketplace, currency="USD", day=now.date(), amount=90)
     checkpoints.take(now=now)
     fence.look([])
     return shop

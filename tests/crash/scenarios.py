@@ -86,6 +86,14 @@ def paid_out(run):
     by_bank_account(run, offer=run.stage.offer(amount=90, payout=True))
 
 
+def two_paid_out_and_a_day_with_room_for_one(run):
+    steps.gets_a_cap(run, 100)
+    payout = run.stage.offer(amount=90, payout=True)
+    for late in range(2):  # The order says which of them waits.
+        run.subscribes("bank account", offer=payout, started_at=run.now + timedelta(seconds=late))
+    run.now += timedelta(minutes=1)
+
+
 def on_a_plan_of_its_own(run):
     plan = run.stage.new_offer(amount=100, description="the goat")
     run.subscribes(offer=plan, ends_after=2)
@@ -161,6 +169,12 @@ SCENARIOS = (
         ),
     ),
     Scenario(name="payout", cast=paid_out, steps=(*ticks(),)),
+    Scenario(
+        name="a payout above the day's cap",
+        cast=two_paid_out_and_a_day_with_room_for_one,
+        steps=(*ticks(), *ticks(after=DAY), outside(steps.took_room_once)),
+        thorough=False,
+    ),
     Scenario(name="refund", cast=by_card, steps=(*ticks(), *asks(steps.gives_back))),
     Scenario(
         name="reversal of a payout",

@@ -9,17 +9,18 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from accounts.models import FundingInstrument
+from accounts.models import Company, FundingInstrument
 from conftest import hasten
 from core.invalid import Invalid
 from core.money import Money
 from invoices import collect, one_off, refund
+from invoices.models import PayoutDay
 from plans.models import Plan
 from processors.base import Kind, Status
 from schedulers import cycle, jobs, limits, rules
 from schedulers.models import Scheduler
 from tasks.pricing import Line
-from tests.crash.stage import PERSON, WORKER, Step
+from tests.crash.stage import PERSON, START, WORKER, Step
 from webhooks import jobs as webhook_jobs
 from webhooks import receive
 
@@ -189,3 +190,20 @@ def is_called_back(run):
 
 def gets_another_card(run):
     run.stage.instrument(run.customers[0])
+
+
+def gets_a_cap(run, amount):
+    """The company pays out so much a day from now on; what runs before had room for is over."""
+    company = run.stage.company
+    PayoutDay.objects.filter(company=company).delete()
+    Company.objects.filter(pk=company.pk).update(payout_cap=amount)
+
+
+def took_room_once(run):
+    """Each payout of the run has room in one day: no crash took it twice, or let it leave without.
+
+    It is a look, and changes nothing.
+    """
+    room = PayoutDay.objects.filter(company=run.stage.company).order_by("day")
+    today = START.date()
+    assert [(today, 90), (today + DAY, 90)] == list(room.values_list("day", "amount"))

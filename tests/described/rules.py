@@ -58,6 +58,7 @@ REASONS = (
     r"does not open an account: .*",  # The processor knows.
     r"must be the `next` of a page of this list",
     r"does not go with `after`",
+    r"is above the company's limit: .*",  # Which the company itself has set.
 )
 SAID = re.compile("|".join(f"(?:{each})" for each in REASONS))
 

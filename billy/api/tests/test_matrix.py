@@ -50,6 +50,7 @@ BODIES = {
     "at": "2026-01-31T09:00:00Z",
     "external_id": "x",
     "url": "https://hooks.example.com/billy",
+    "amount_limit": 1,
 }
 CHANGED_BY_ASKING = ("billy_accounts_apikey", "billy_accounts_idempotentrequest")
 
