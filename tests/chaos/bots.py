@@ -19,7 +19,7 @@ from pathlib import Path
 import urllib3
 
 AT_ONCE = 8
-TRIES = 40
+TRIES = 150  # An outage of half a minute is outlived, twice.
 # Every action may hit anyone but cancel and pause, which take the load away: they keep to these.
 ONE_IN = 25
 

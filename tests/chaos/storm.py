@@ -62,7 +62,7 @@ class Storm:
             world,
             company=LISTENING,
             other=OTHER,
-            every_seconds=plan.seconds / plan.forged / FORGED_MORE,
+            every_seconds=plan.seconds / QUICKEST / plan.forged / FORGED_MORE,
         )
         self.rewind = Rewind(world, lost=plan.lost, told=told)
         self.windows = Windows(self)
