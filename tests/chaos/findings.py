@@ -132,6 +132,7 @@ def in_the_load(storm, books):
         ("F26", "poisoned schedulers", plan.poisoned, poisoned(storm, books), "others settle"),
         ("F27", "company with 80 %", 1, 1, crowd),
         ("", "attempts taken over", 1, notebook.recovered, "recovery used"),
+        ("", "looks for what is due", 1, len(notebook.ticks), "gaps known"),
     ]
 
 

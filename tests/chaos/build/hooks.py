@@ -62,6 +62,7 @@ def install():
             raise NothingToHold(f"{owner.__name__}.{name}")
         setattr(owner, name, seconds)
 
+    wrap(cycle, "begin", _ticking)
     wrap(cycle, "begin", _staged("t1"))
     wrap(cycle, "settle", _settling)
     wrap(cycle, "believe", _then("relay.applied"))
@@ -152,6 +153,14 @@ def _staged(name):
         return inside
 
     return make
+
+
+def _ticking(begin):
+    def inside(*arguments, **options):
+        note("tick")
+        return begin(*arguments, **options)
+
+    return inside
 
 
 def _settling(settle):
