@@ -225,7 +225,7 @@ SCENES = {
             settings={"BILLY_PROCESSOR": "balanced-lookup"},
         ),
         Scene(name="cut and canceled", play=cut_and_canceled, cards=20, periods=2),
-        Scene(name="cut after settling", play=cut_after_settling, cards=30),
+        Scene(name="cut after settling", play=cut_after_settling, cards=60),
         Scene(name="unguarded", play=unguarded, cards=30),
         Scene(name="forged", play=forged, stuck=5, periods=1),
     )
