@@ -167,7 +167,8 @@ def cut_and_canceled(stage):
 
 
 def cut_after_settling(stage):
-    """Death just after the commit of T3."""
+    """Death just after the commit of T3; slow answers, so that one of them does not settle all."""
+    stage.faults(slow={"p50_seconds": 0.05, "p99_seconds": 0.2})
     stage.die_at("t3.postcommit", 3)
     stage.worker()
     stage.settle()
