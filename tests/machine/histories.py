@@ -233,7 +233,8 @@ class Histories(RuleBasedStateMachine):
         pk = self.office.chosen(which)
         if pk is not None:
             before = self.world.mind.promises[pk]
-            after = before.priced(max(1, before.amount * percent // 100))
+            # Even, as all amounts here: half of it is a payee's share.
+            after = before.priced(max(2, before.amount * percent // 200 * 2))
             self.does(
                 f"{before.name}: its price becomes {after.amount}",
                 lambda: self.office.edit_price(pk, after.amount),

@@ -192,7 +192,17 @@ class World:
             raise Broken("\n".join([*problems, "", *self.story]))
 
     def books(self):
-        return Books(self.memory, lost=self.lost, late_news=self.late_news, weak=self.weak)
+        weak = self.weak | self.called_off()
+        return Books(self.memory, lost=self.lost, late_news=self.late_news, weak=weak)
+
+    def called_off(self):
+        """Return invoices with an attempt that was called off though it had been paid.
+
+        The restored database knows it as queued, so as unsent. Whoever calls it off, to collect
+        with another key, has not compared with the processor first, as docs/operating.md says.
+        """
+        voided = Transaction.objects.filter(state="voided", key__in=self.lost)
+        return {each.feed.guid for each in voided.select_related("feed")}
 
     def told(self, sentence):
         self.story.append(f"{self.now:%Y-%m-%d %H:%M} {sentence}")
