@@ -30,9 +30,8 @@ def test_tokens_come_back_as_time_goes_by(redis):  # noqa: F811  # A fixture.
     while not one.wait_seconds("a"):
         pass
 
-    found = [another.wait_seconds("a") for _ in range(10_000)]
-
-    assert 0 in found
+    # A hundredth of a second is enough, and a machine may ask very often in it.
+    assert any(not another.wait_seconds("a") for _ in range(10_000_000))
 
 
 def test_while_redis_is_away_each_process_counts_alone(redis):  # noqa: F811  # A fixture.
