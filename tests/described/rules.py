@@ -7,7 +7,7 @@ import os
 import random
 import re
 import uuid
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import requests
 import schemathesis
@@ -34,7 +34,7 @@ LISTS = {
     "webhook_endpoints": "",
     "deliveries": "",
 }
-LONGEST_ADDRESS = 3_500  # The web server takes a little more, and answers 414 by itself.
+LONGEST_ADDRESS = 3_000  # The web server takes a little more, and answers 414 by itself.
 # Values with rules of their own, which docs/scheduling.md and others tell and no schema could.
 OWN_RULES = ("#/rule", "#/params", "#/follow_ups", "#/retry_policy")
 # Needed only where the task does not compute it.
@@ -54,7 +54,8 @@ REASONS = (
     r"was refused by the processor: .*",
     r"is not known; there are .*",  # Tasks are the installation's own.
     r"must not be in the past|must be ahead",  # It depends on when it is asked.
-    r"must be in the years 1970 to 9000|must be an instant that exists",
+    r"must be in the years 1970 to 9000|must lie in the years .*|must be an instant that exists",
+    r"with its adjustments must not be less than nothing, or too much",  # A sum of several fields.
     r"does not open an account: .*",  # The processor knows.
     r"must be the `next` of a page of this list",
     r"does not go with `after`",
@@ -74,7 +75,7 @@ session.headers["Authorization"] = f"Bearer {TOKEN}"
 def filter_case(ctx, case):
     """Leave out addresses that never reach Billy."""
     del ctx
-    return sum(len(quote(str(each))) for each in (case.query or {}).items()) < LONGEST_ADDRESS
+    return len(urlencode(case.query or {}, doseq=True)) < LONGEST_ADDRESS
 
 
 @schemathesis.hook
