@@ -83,7 +83,7 @@ class Storm:
         self.started = time.monotonic()
         self.weather.tell()
         self.forger.start()
-        self.start_bots(0, self.plan.seconds * BOTS_UNTIL)
+        self.start_bots(0, self.plan.seconds * BOTS_UNTIL / QUICKEST)
         told_at = looked_at = 0.0
         while not self._is_over():
             now = time.monotonic() - self.started
@@ -236,6 +236,10 @@ class Storm:
         is_time = self.share > self.wave / self.plan.waves
         low = self.left < self.plan.lost * 2.5 + CALM_BELOW
         calm = self.rewind.state in {"waiting", "over"}
+        is_last = self.wave == self.plan.waves - 1
+        early = self.bots_live() or self.share < BOTS_UNTIL
+        if is_last and early and self.rewind.state == "waiting":
+            return  # Enough must be left to be lost (F12) when the bots rest.
         if running is None and calm and self.wave < self.plan.waves and (low or is_time):
             self.world.start_import(self.wave)
 
