@@ -23,7 +23,7 @@ from billy.api.scheduler_shapes import (
     RunShape,
     SchedulerShape,
 )
-from billy.api.subscriptions import parties, subscribed
+from billy.api.subscriptions import parties, schedulers, subscribed
 from invoices import collect
 from plans.models import Plan
 from schedulers import limits, rules
@@ -78,12 +78,6 @@ LIST = Operation(
     order=BY_TRAIL,
     expands=EXPANDS,
 )
-
-
-def schedulers(company: Any) -> QuerySet[Scheduler]:
-    """Return the schedulers of a company, with what their shape tells."""
-    rows = Scheduler.objects.filter(company=company.pk, trail__company_id=company.pk)
-    return rows.filter(trail__subject="scheduler").select_related("plan", "instrument", "trail")
 
 
 class SchedulerDoor(Door):

@@ -105,12 +105,17 @@ LIST = Operation(
 )
 
 
-def subscriptions(company: Any) -> QuerySet[Scheduler]:
-    """Return the schedulers of a company that are on an offer, with what their shape tells."""
+def schedulers(company: Any) -> QuerySet[Scheduler]:
+    """Return the schedulers of a company, with what their shape tells, to be listed by trail."""
     rows = Scheduler.objects.filter(
         company=company.pk, trail__company_id=company.pk, trail__subject="scheduler"
     )
-    return rows.filter(plan__isnull=False).select_related("plan", "instrument", "trail")
+    return rows.select_related("plan", "instrument", "trail")
+
+
+def subscriptions(company: Any) -> QuerySet[Scheduler]:
+    """Return those that are on an offer."""
+    return schedulers(company).filter(plan__isnull=False)
 
 
 class SubscriptionList(Door):

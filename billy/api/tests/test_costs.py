@@ -10,8 +10,7 @@ from accounts.models import Customer
 from billy.api import urls
 from billy.api.invoices import invoices
 from billy.api.lists import BY_CREATION, BY_TRAIL
-from billy.api.schedulers import schedulers
-from billy.api.subscriptions import subscriptions
+from billy.api.subscriptions import schedulers, subscriptions
 from billy.api.tests.conftest import CARD
 from billy.api.transactions import transactions
 from conftest import crowd
