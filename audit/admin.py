@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 
 from audit.kinds import KINDS
-from audit.models import AuditEvent, AuditTrail, Checkpoint, CheckpointHead, Mark, Outbox
+from audit.models import SUBJECTS, AuditEvent, AuditTrail, Checkpoint, CheckpointHead, Mark, Outbox
 from audit.read_only import ChoiceFilter, ReadOnly, link, one_of
 from audit.shown import badge, json_column, money_column, table
 from core.ids import PREFIXES
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from audit.shown import Table
 
 FEED, TRANSACTION = PREFIXES["feed"], PREFIXES["transaction"]
-SUBJECT_NAMES = ("scheduler", "customer", "company")
 # A trail shares its id with its subject, so each of these guids names a trail.
-SUBJECTS = {PREFIXES[name]: "trail_id" for name in SUBJECT_NAMES}
+TRAILS = {PREFIXES[name]: "trail_id" for name in SUBJECTS}
 RECENT = 25
 
 
@@ -38,11 +37,11 @@ class AuditEventAdmin(ReadOnly):
     """One fact, and where it stands in its chain."""
 
     prefix = PREFIXES["event"]
-    guid_fields = SUBJECTS | {FEED: "feed_id", TRANSACTION: "transaction_id"}
+    guid_fields = TRAILS | {FEED: "feed_id", TRANSACTION: "transaction_id"}
     list_display = ("at", "kind", "says", "effect", "moved_money", "subject", "invoice", "actor")
     list_filter = (
         "at",
-        one_of("trail__subject", SUBJECT_NAMES, title="subject"),
+        one_of("trail__subject", SUBJECTS, title="subject"),
         FamilyFilter,
     )
     list_select_related = ("trail",)
@@ -96,9 +95,9 @@ class AuditEventAdmin(ReadOnly):
 class AuditTrailAdmin(ReadOnly):
     """The chain of one subject."""
 
-    guid_fields = dict.fromkeys(SUBJECTS, "pk")
+    guid_fields = dict.fromkeys(TRAILS, "pk")
     list_display = ("about", "subject", "head_seq", "head")
-    list_filter = (one_of("subject", SUBJECT_NAMES),)
+    list_filter = (one_of("subject", SUBJECTS),)
     search_fields = ("subject__exact",)
     search_help_text = "The id of a subscription, customer or company"
     ordering = ("-id",)
@@ -180,7 +179,7 @@ class CheckpointAdmin(ReadOnly):
 class CheckpointHeadAdmin(ReadOnly):
     """A head that a checkpoint covers."""
 
-    guid_fields = dict.fromkeys(SUBJECTS, "trail_id")
+    guid_fields = dict.fromkeys(TRAILS, "trail_id")
     list_display = ("trail_id", "seq", "checkpoint")
     list_select_related = ("checkpoint",)
     search_fields = ("trail_id__exact",)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 
+SUBJECTS = ("scheduler", "customer", "company")
 GENESIS = b""  # What the first event of a trail is chained to.
 
 
@@ -19,7 +20,7 @@ class AuditTrail(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     company_id = models.UUIDField()
-    subject = models.CharField(max_length=16)  # scheduler | customer | company
+    subject = models.CharField(max_length=16)  # One of SUBJECTS.
     began_at = models.DateTimeField()
     head_seq = models.BigIntegerField(default=0)
     head_hash = models.BinaryField(default=GENESIS)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import Http404
 
 from audit.kinds import KINDS
-from audit.models import AuditEvent, AuditTrail, CheckpointHead
+from audit.models import SUBJECTS, AuditEvent, AuditTrail, CheckpointHead
 from billy.api.door import Answer, Door, Operation
 from billy.api.inputs import GUID_PATTERN, Given, Guid, OneOf
 from billy.api.lists import BY_ID, BY_SEQ, Order, query, within
@@ -20,8 +20,6 @@ from schedulers.models import Scheduler
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-
-SUBJECTS = ("scheduler", "customer", "company")
 
 
 class EventShape(Shape):

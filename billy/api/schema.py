@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from audit.models import SUBJECTS
+from billy.api.given import GUID_PATTERN, or_nothing
 from billy.api.words import ABOUT, CALLBACK, CALLBACK_PATH, ERRORS, HEADERS, PROBLEM, SECURITY, TAGS
 from core.ids import PREFIXES
 
@@ -23,9 +25,27 @@ BODIES = ("post", "put", "patch")
 VERBS = {"post": "create", "put": "put", "patch": "change", "delete": "delete"}
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-ALPHABET_LENGTH = 22
 PRINTABLE = "^[!-~]([ -~]*[!-~])?$"  # Blanks at the ends are no part of a header.
 SAMPLE_INSTANT = "2026-01-31T09:00:00+00:00"
+SAMPLE_DIGITS = "1CVuyknFeagYMVp1LKhQ15"
+# Whose guid an address names, by its first part.
+NAMED = {
+    "companies": ("company",),
+    "customers": ("customer",),
+    "plans": ("plan",),
+    "payouts": ("plan",),
+    "subscriptions": ("scheduler",),
+    "invoices": ("feed",),
+    "transactions": ("transaction",),
+    "schedulers": ("scheduler",),
+    "feeds": ("feed",),
+    "events": ("event",),
+    "trails": SUBJECTS,
+    "funding_instruments": ("instrument",),
+    "api_keys": ("key",),
+    "webhook_endpoints": ("endpoint",),
+    "deliveries": ("delivery",),
+}
 
 
 class Described(AutoSchema):
@@ -204,13 +224,9 @@ def _name(path: str, method: str, operation: Operation) -> str:
 
 
 def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in path.strip("/").split("/") if part.startswith("{")]
-    found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in names
-    ]
+    found = [named(path.split("/")[2])] if "{guid}" in path else []
     found += [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        {"name": name, "in": "query", "required": False, "schema": _asked(name, schema, operation)}
         | ({"style": "form", "explode": False} if "items" in schema else {})
         for name, schema in operation.query.as_parameters().items()
     ]
@@ -222,6 +238,27 @@ def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, 
         words = "Do it only where the ETag is still this one."
         found.append(_header("If-Match", words, {"type": "string"}))
     return found
+
+
+def named(resource: str) -> dict[str, Any]:
+    """Return the parameter of an address that names one thing: `/v1/{resource}/{guid}`."""
+    prefixes = [PREFIXES[kind] for kind in NAMED[resource]]
+    pattern = GUID_PATTERN.format(f"({'|'.join(prefixes)})" if prefixes[1:] else prefixes[0])
+    return {
+        "name": "guid",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "pattern": f"^{pattern}$"},
+        "example": prefixes[0] + SAMPLE_DIGITS,
+    }
+
+
+def _asked(name: str, schema: dict[str, Any], operation: Operation) -> dict[str, Any]:
+    if name != "after":
+        return schema
+    about, form = schema["description"], operation.order.pattern
+    cursor = {"type": "string", "pattern": form, "description": about}
+    return or_nothing(cursor, is_text=True) if operation.query.is_lenient else cursor
 
 
 def _header(
@@ -280,4 +317,4 @@ def _sample(field: Any) -> Any:
 
 def _guid(pattern: str) -> str:
     prefix = pattern[1:3]
-    return prefix + "1CVuyknFeagYMVp1LKhQ15" if prefix in PREFIXES.values() else "text"
+    return prefix + SAMPLE_DIGITS if prefix in PREFIXES.values() else "text"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from billy.api.given import GUID_PATTERN
+from core.ids import ALPHABET, API_KEY_DIGITS, PREFIXES
+
 ABOUT: Final = (
     "Recurring billing and payouts. Amounts are whole minor units (cents), instants are UTC, "
     "lists are newest first. The resources of the original Billy keep its contract: success is "
@@ -94,7 +97,11 @@ PROBLEM: Final[dict[str, Any]] = {
 }
 CALLBACK_PATH: Final = "/v1/companies/{guid}/callbacks/{key}"
 _PARAMETERS: Final = [
-    {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("guid", "key")
+    {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+    for name, pattern in (
+        ("guid", f"^{GUID_PATTERN.format(PREFIXES['company'])}$"),
+        ("key", f"^[{ALPHABET}]{{{API_KEY_DIGITS},{API_KEY_DIGITS + 1}}}$"),
+    )
 ]
 _PROBLEMS: Final = {
     str(status): {

@@ -1,5 +1,6 @@
 """Every list takes ranges of when its things were made, and of when they changed."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -44,6 +45,29 @@ def test_every_list_takes_the_ranges_of_what_it_tells(route):
     # An event tells when it was as `at`; its list calls it like all others do.
     assert told <= taken
     assert ("created_at" in taken) == (route not in NO_ROWS)
+
+
+@pytest.mark.parametrize("route", [route for route in LISTS if "{guid}" not in route])
+def test_whatever_has_the_form_of_a_cursor_is_a_place(api, invoice, route):
+    form = LISTS[route].order.pattern
+    begins = re.match(r"\^(.)\[(.+?)]", form)
+    for second in (begins[2][0], begins[2][-1]):  # Long before 1970, and long after.
+        for rest in ("A", "9", "_", "-"):
+            cursor = begins[1] + second + rest * 32
+            assert re.search(form, cursor)
+            assert api.get(route, f"after={cursor}").status_code == 200
+
+    for wrong in (cursor[1:], cursor + "A", cursor[:-1] + "=", "!" + cursor[1:]):
+        assert api.get(route, f"after={wrong}").json()["errors"][0]["parameter"] == "after"
+
+
+def test_an_offset_counts_from_the_place(api):
+    made = [api.made("customers", {})["guid"] for _ in range(5)]
+    after = api.get("customers", "limit=2").json()["next"]
+
+    page = api.get("customers", f"after={after}&offset=1").json()
+
+    assert [each["guid"] for each in page["items"]] == made[1::-1]
 
 
 @pytest.fixture
