@@ -12,8 +12,19 @@ from audit.models import SUBJECTS, AuditEvent, AuditTrail, CheckpointHead
 from billy.api.door import Answer, Door, Operation
 from billy.api.inputs import GUID_PATTERN, Given, Guid, OneOf
 from billy.api.lists import BY_ID, BY_SEQ, Order, query, within
-from billy.api.shapes import Shape, Told, anything, guid_of, instant, own_guid, text, whole, written
-from core.ids import PREFIXES, guid, parse_guid
+from billy.api.shapes import (
+    Shape,
+    Told,
+    anything,
+    guid_of,
+    instant,
+    own_guid,
+    text,
+    trail_guid,
+    whole,
+    written,
+)
+from core.ids import PREFIXES, parse_guid
 from core.invalid import Invalid
 from invoices.models import AuditFeed
 from schedulers.models import Scheduler
@@ -31,7 +42,7 @@ class EventShape(Shape):
     at = instant("at")
     actor = text("actor")
     company_guid = guid_of("company", "company_id")
-    trail_guid = Told("string", lambda row: guid(PREFIXES[row.trail.subject], row.trail_id))
+    trail_guid = trail_guid(lambda row: row.trail.subject, lambda row: row.trail_id)
     subject = Told("string", lambda row: row.trail.subject, enum=list(SUBJECTS))
     sequence = whole("seq", about="The number within its trail, from 1, without a gap.")
     feed_guid = guid_of("feed", "feed_id", null=True)
@@ -47,7 +58,7 @@ class EventShape(Shape):
 class TrailShape(Shape):
     """Where a chain stands: whoever has all its events up to here has them all."""
 
-    guid = Told("string", lambda row: guid(PREFIXES[row.subject], row.pk))
+    guid = trail_guid(lambda row: row.subject, lambda row: row.pk)
     subject = text("subject", enum=list(SUBJECTS))
     events = whole("head_seq", about="How many events it has.")
     head_hash = Told("string", lambda row: bytes(row.head_hash).hex())

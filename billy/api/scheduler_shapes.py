@@ -25,7 +25,7 @@ from billy.api.subscriptions import effective
 from core.frequency import Frequency
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT
-from plans.offer import LONGEST_TRIAL_DAYS
+from plans.offer import LONGEST_TRIAL_DAYS, MONTH_ENDS, SHIFTS
 from schedulers.follow_ups import MOST_FOLLOW_UPS
 from schedulers.models import FOR_EVER
 from schedulers.rules import AT_PERIOD_END, GO_ON, NOW, STOP
@@ -67,8 +67,8 @@ class SchedulerShape(Shape):
     frequency = text("frequency", enum=list(Frequency))
     interval = whole("interval")
     rule = text("rule", null=True)
-    month_end = text("month_end")
-    shift = text("shift")
+    month_end = text("month_end", enum=list(MONTH_ENDS))
+    shift = text("shift", enum=list(SHIFTS))
     time_zone = text("time_zone")
     started_at = instant("started_at")
     anchor_at = instant("anchor_at")

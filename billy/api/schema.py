@@ -14,6 +14,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from audit.models import SUBJECTS
+from billy.api import samples
 from billy.api.given import GUID_PATTERN, or_nothing
 from billy.api.words import ABOUT, CALLBACK, CALLBACK_PATH, ERRORS, HEADERS, PROBLEM, SECURITY, TAGS
 from core.ids import PREFIXES
@@ -26,8 +27,6 @@ VERBS = {"post": "create", "put": "put", "patch": "change", "delete": "delete"}
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 PRINTABLE = "^[!-~]([ -~]*[!-~])?$"  # Blanks at the ends are no part of a header.
-SAMPLE_INSTANT = "2026-01-31T09:00:00+00:00"
-SAMPLE_DIGITS = "1CVuyknFeagYMVp1LKhQ15"
 # Whose guid an address names, by its first part.
 NAMED = {
     "companies": ("company",),
@@ -197,7 +196,9 @@ def _problem(status: int, kind: str, words: str, headers: tuple[str, ...]) -> di
     from core.problem import CONTENT_TYPE, problem
 
     request_id = "4f1c0f0e5b2d4c5f9d3a7e6b8c9d0e1f"
-    example = problem(status, kind, words, request_id=request_id)
+    field, named, said = words.partition(": ")
+    errors = {field: said} if named and " " not in field else {}
+    example = problem(status, kind, words, request_id=request_id, errors=errors)
     return {
         "description": HTTPStatus(status).phrase,
         "headers": {name: {"schema": {"type": "string"}} for name in headers},
@@ -249,7 +250,7 @@ def named(resource: str) -> dict[str, Any]:
         "in": "path",
         "required": True,
         "schema": {"type": "string", "pattern": f"^{pattern}$"},
-        "example": prefixes[0] + SAMPLE_DIGITS,
+        "example": prefixes[0] + samples.GUID_DIGITS,
     }
 
 
@@ -296,25 +297,11 @@ def _fields(shape: Any) -> dict[str, Any]:
 
 def _example(shape: Any) -> dict[str, Any]:
     shape = getattr(shape, "variants", (shape,))[0]
-    return {name: _sample(field) for name, field in _fields(shape).items()}
+    return {name: _sample(shape, name, field) for name, field in _fields(shape).items()}
 
 
-def _sample(field: Any) -> Any:
+def _sample(shape: Any, name: str, field: Any) -> Any:
     inner = getattr(field, "shape", None)
-    if inner is not None:
-        return [_example(inner)] if field.many else _example(inner)
-    schema = field.schema
-    kind = schema["type"][0] if isinstance(schema["type"], list) else schema["type"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "pattern" in schema:
-        return _guid(schema["pattern"])
-    if schema.get("format") == "date-time":
-        return SAMPLE_INSTANT
-    samples = {"integer": 100, "boolean": False, "array": [], "object": {}}
-    return samples.get(kind, "text")
-
-
-def _guid(pattern: str) -> str:
-    prefix = pattern[1:3]
-    return prefix + SAMPLE_DIGITS if prefix in PREFIXES.values() else "text"
+    if inner is None or samples.is_own(shape.__name__, name):
+        return samples.sample(shape.__name__, name, getattr(field, "schema", {}))
+    return [_example(inner)] if field.many else _example(inner)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework import serializers
 
+from audit.models import SUBJECTS
 from core.ids import PREFIXES, guid
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ def own_guid(kind: str) -> Told:
     """Return the field of a row's own guid."""
     prefix = PREFIXES[kind]
     return Told("string", lambda row: guid(prefix, row.pk), pattern=GUID_PATTERN.format(prefix))
+
+
+def trail_guid(subject: Get, identity: Get) -> Told:
+    """Return the field of a trail's guid, which is that of its subject."""
+    prefixes = "|".join(PREFIXES[each] for each in SUBJECTS)
+    return Told(
+        "string",
+        lambda row: guid(PREFIXES[subject(row)], identity(row)),
+        pattern=GUID_PATTERN.format(f"({prefixes})"),
+    )
 
 
 def guid_of(kind: str, attribute: str, *, null: bool = False, about: str = "") -> Told:

@@ -10,7 +10,17 @@ from billy.api.door import Answer, Door, Operation
 from billy.api.inputs import Guid, OneOf
 from billy.api.lists import BY_CREATION, query, within
 from billy.api.plans import RANGES
-from billy.api.shapes import Of, Shape, Told, guid_of, instant, own_guid, text, whole
+from billy.api.shapes import (
+    GUID_PATTERN,
+    Of,
+    Shape,
+    Told,
+    guid_of,
+    instant,
+    own_guid,
+    text,
+    whole,
+)
 from core.ids import PREFIXES, derived, guid
 from invoices.models import AuditFeed, Transaction
 from plans.models import Plan
@@ -47,7 +57,7 @@ def submitted(row: Transaction) -> str:
 class FailureShape(Shape):
     """An answer that was not yes."""
 
-    guid = Told("string", lambda row: row["guid"])
+    guid = Told("string", lambda row: row["guid"], pattern=GUID_PATTERN.format(PREFIXES["failure"]))
     error_message = Told("string", lambda row: row["message"])
     error_code = Told("string", lambda row: row.get("code") or None, null=True)
     error_number = Told("integer", lambda _: None, null=True)
@@ -92,7 +102,7 @@ class TransactionShape(Shape):
     failures = Of(FailureShape, failures, many=True)
     created_at = instant("created_at")
     updated_at = instant("updated_at")
-    state = text("state", about="The protocol's own word: docs/states.md.")
+    state = text("state", enum=list(WORDS), about="The protocol's own word: docs/states.md.")
     attempt = whole("attempt")
     due_at = instant("due_at")
     currency = text("currency")

@@ -9,6 +9,7 @@ from io import StringIO
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import jsonschema
 import pytest
 from django.core.management import call_command
 from django.db import connections
@@ -67,6 +68,24 @@ def test_the_description_holds_every_error_and_an_example_of_all():
             assert shown or path.startswith("/v1/exports") or path == "/v1/openapi.json", path
             assert {"400", "422", "429", "503"} <= operation["responses"].keys(), (path, method)
     assert "3.1.0" == told["openapi"]
+
+
+def test_every_example_is_what_its_schema_says():
+    told = json.loads(urls.root.DESCRIPTION.read_text())
+    contents = [
+        content
+        for methods in told["paths"].values()
+        for operation in methods.values()
+        for holder in (operation.get("requestBody", {}), *operation["responses"].values())
+        for content in holder.get("content", {}).values()
+        if "examples" in content
+    ]
+
+    for content in contents:
+        for example in content["examples"].values():
+            schema = {"components": told["components"], **content["schema"]}
+            jsonschema.validate(example["value"], schema, jsonschema.Draft202012Validator)
+    assert len(contents) > 100
 
 
 def test_answers_are_as_described(api, subscription, invoice):
