@@ -18,7 +18,7 @@ from accounts.models import (
 )
 from audit.admin import events_of_subject
 from audit.read_only import ChoiceFilter, ReadOnly, link, one_of
-from audit.shown import badge, badge_column, table
+from audit.shown import badge, badge_column, money_column, table
 from core.ids import PREFIXES
 
 if TYPE_CHECKING:
@@ -87,11 +87,13 @@ class CompanyAdmin(ReadOnly):
         ),
         (
             "Limits",
-            {"fields": ("amount_limit", "payout_cap", "payout_hold_hours", "payments_alarm")},
+            {"fields": ("most_paid", "most_paid_out", "payout_hold_hours", "payments_alarm")},
         ),
         ("More", {"fields": ("listens", "created_at", "updated_at")}),
     )
     calls = badge_column("call_state", label="processor")
+    most_paid = money_column("amount_limit", label="most of one payment")
+    most_paid_out = money_column("payout_cap", label="most of a day's payouts")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Say by the database whether there is a key, so that it need not be decrypted."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    Shown = Callable[[Any, Any], str]
+    Shown = Callable[[Any, Any], str | None]
 
 EMPTY = "-"
 
@@ -80,11 +80,12 @@ def link_to(address: str, text: str) -> str:
 
 
 def money_column(field: str, *, label: str = "") -> Shown:
-    """Return a column that shows a field of minor units in the row's `currency`."""
+    """Return a column that shows a field of minor units in the row's `currency`, if it has one."""
 
     @admin.display(description=label or field.replace("_", " "), ordering=field)
-    def shown(_page: Any, row: Any) -> str:
-        return money(getattr(row, field), row.currency)
+    def shown(_page: Any, row: Any) -> str | None:
+        amount = getattr(row, field)
+        return None if amount is None else money(amount, row.currency)
 
     return shown
 
