@@ -131,15 +131,18 @@ def rotate(key: ApiKey, *, by: ApiKey, now: datetime) -> tuple[ApiKey, str]:
 
 
 def revoke(key: ApiKey, *, by: ApiKey, now: datetime) -> ApiKey:
-    """Take a key away, at once and for good. Raises Invalid where it is revoked already."""
+    """Take a key away, at once and for good. Raises Invalid where it is revoked already.
+
+    Its external id is free again; the event tells which it was.
+    """
     with transaction.atomic():
         chain = heads([key.company_id])
         live = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
-        taken = live.update(revoked_at=now, updated_at=now)
+        taken = live.update(revoked_at=now, updated_at=now, external_id=None)
         if not taken:
             raise Invalid(key="is revoked already")
         company = key.company
-        body = {"key": key.guid, "by": by.guid}
+        body = {"key": key.guid, "by": by.guid, "external_id": key.external_id}
         fact = company.fact("api_key.revoked", body, dedupe=f"api_key.revoked/{key.pk.hex}")
         record([fact], heads=chain, now=now, listeners=_listening(company))
     key.revoked_at = key.updated_at = now

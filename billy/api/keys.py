@@ -16,6 +16,7 @@ from billy.api.plans import RANGES
 from billy.api.shapes import Shape, Told, guid_of, instant, own_guid, text
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpResponse
 
 
@@ -48,6 +49,11 @@ class NewApiKey(Input):
     external_id = Text(EXTERNAL_LIMIT, about="Your own name for it; unique in the company.")
 
 
+def live() -> QuerySet[ApiKey]:
+    """Return the keys that were not revoked; the admin and the audit trail know the others."""
+    return ApiKey.objects.filter(revoked_at=None).select_related("company")
+
+
 class ApiKeys(Door):
     """`/v1/api_keys`."""
 
@@ -71,8 +77,8 @@ class ApiKeys(Door):
     }
 
     def get(self, _: Any) -> Answer:
-        """List them, revoked ones too."""
-        rows = ApiKey.objects.filter(company=self.company.pk)
+        """List them."""
+        rows = live().filter(company=self.company.pk)
         if self.asked["external_id"]:
             rows = rows.filter(external_id=self.asked["external_id"])
         return self.listed(within(rows, self.asked))
@@ -100,11 +106,11 @@ class OneApiKey(Door):
 
     def get(self, _: Any, guid: str) -> Answer:
         """Show it."""
-        return self.told(self.own(ApiKey.objects.all(), "key", guid))
+        return self.told(self.own(live(), "key", guid))
 
     def delete(self, _: Any, guid: str) -> Answer:
         """Revoke it."""
-        key = self.own(ApiKey.objects.select_related("company"), "key", guid)
+        key = self.own(live(), "key", guid)
         self.unless_changed(key)
         with words("InvalidOperationError"):
             return self.told(keys.revoke(key, by=self.key, now=self.now))
@@ -125,7 +131,7 @@ class RotateApiKey(Door):
 
     def make(self, guid: str) -> HttpResponse:
         """Rotate it."""
-        key = self.own(ApiKey.objects.select_related("company"), "key", guid)
+        key = self.own(live(), "key", guid)
         self.taken()
         with words("InvalidOperationError"), transaction.atomic():
             return self.keep(shown(self, *keys.rotate(key, by=self.key, now=self.now)))
