@@ -37,7 +37,7 @@ LINE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 FILLED = (
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
 )
-STATEMENT = r"^[A-Za-z0-9 .<>(){}\[\]+&!$;%_?:#@~='\"\^\\|`-]*$"
+STATEMENT = r"""^[A-Za-z0-9 .<>(){}\[\]+&!$;%_?:#@~='"^\\|`-]*$"""
 ABOUT = ("description", "examples", "default")
 
 

@@ -1,6 +1,7 @@
 """The description is what the code says, and what the pages and the client show is run."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,16 @@ def test_the_description_holds_every_error_and_an_example_of_all():
             assert shown or path.startswith("/v1/exports") or path == "/v1/openapi.json", path
             assert {"400", "422", "429", "503"} <= operation["responses"].keys(), (path, method)
     assert "3.1.0" == told["openapi"]
+
+
+def test_every_pattern_is_one_that_javascript_reads():
+    """With its flag `u`, as JSON Schema has it, only signs that mean something are escaped."""
+    patterns = re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', urls.root.DESCRIPTION.read_text())
+
+    escaped = {each for text in patterns for each in re.findall(r"\\(.)", json.loads(text))}
+
+    assert escaped
+    assert escaped <= set("^$\\.*+?()[]{}|/-dDsSwWu")
 
 
 def test_every_example_is_what_its_schema_says():
