@@ -47,8 +47,8 @@ class Callback(View):
         if wait_seconds:
             return _slower(wait_seconds)
         try:
-            raw = _body(request)
-        except OSError:
+            raw = body_within(request, LARGEST_BODY)
+        except BrokenBody:
             return _error(400, "InvalidCallbackPayload", "body: ended before its time")
         if len(raw) > LARGEST_BODY:
             return _error(413, "PayloadTooLarge", f"body: at most {LARGEST_BODY} bytes are taken")
@@ -115,14 +115,21 @@ def _slower(wait_seconds: int) -> JsonResponse:
     return answer
 
 
-def _body(request: HttpRequest) -> bytes:
+class BrokenBody(Exception):  # The sender broke off, or framed it wrongly.
+    """A body that cannot be read."""
+
+
+def body_within(request: HttpRequest, limit: int) -> bytes:
     """Read the body, and one byte more than the limit at most, whatever the headers say of it.
 
     Django trusts Content-Length alone, so it takes a chunked body for an empty one. A server that
-    ends the stream itself says so. Raises OSError where the sender breaks off.
+    ends the stream itself says so. Raises BrokenBody.
     """
     stream = request.META["wsgi.input"] if request.META.get("wsgi.input_terminated") else request
-    raw: bytes = stream.read(LARGEST_BODY + 1)
+    try:
+        raw: bytes = stream.read(limit + 1)
+    except Exception:  # noqa: BLE001  # Every server has its own for a chunk that is none.
+        raise BrokenBody from None
     return raw
 
 

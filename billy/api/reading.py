@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from billy.api.problems import Problem
 from core.invalid import Invalid
-from webhooks.api import LARGEST_BODY
+from webhooks.api import LARGEST_BODY, BrokenBody, body_within
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -58,15 +58,9 @@ def _gathered(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _raw(request: HttpRequest) -> bytes:
-    """Read the body, and one byte more than the limit at most, whatever the headers say of it.
-
-    Django trusts Content-Length alone, so it takes a chunked body for an empty one. A server that
-    ends the stream itself says so.
-    """
-    stream = request.META["wsgi.input"] if request.META.get("wsgi.input_terminated") else request
     try:
-        raw: bytes = stream.read(LARGEST_BODY + 1)
-    except OSError:
+        raw = body_within(request, LARGEST_BODY)
+    except BrokenBody:
         raise Invalid(body="ended before its time") from None
     if len(raw) > LARGEST_BODY:
         raise Problem(413, "PayloadTooLarge", TOO_LARGE)

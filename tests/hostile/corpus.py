@@ -125,7 +125,8 @@ class Maker:
 
     def _framed(self, route):
         target = route.path(self.world.values(route)).encode()
-        for raw in framing.broken(target):
+        authorization = self.world.authorization if route.entry.has_key else b""
+        for raw in framing.broken(target, authorization=authorization):
             yield "framing", route, {"raw": raw}
 
     def forged(self):

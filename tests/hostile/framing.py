@@ -28,9 +28,12 @@ def request(method, target, headers, body):
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def broken(target):
+def broken(target, *, authorization=b""):
     """Yield requests whose frame is wrong in every way that is known."""
     head = b"POST " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    head += b"Content-Type: application/json\r\n"  # Nothing reads the body of an unknown kind.
+    if authorization:
+        head += b"Authorization: " + authorization + b"\r\n"
     chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
     yield from (
         head + b"Content-Length: 100\r\n\r\nshort",

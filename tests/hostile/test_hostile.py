@@ -64,3 +64,19 @@ def test_hostile_requests_break_nothing_tell_nothing_and_change_nothing(world, t
     assert {route.name for route in maker.routes} == verdict.routes
     assert verdict.complaints == []
     assert (len(verdict.seconds), half) == (REQUESTS, REQUESTS - REQUESTS // 2)
+
+
+def test_no_broken_frame_breaks_anything(world, tmp_path):
+    """Each way of it at each route that reads a body: a sample would miss the one that matters."""
+    maker = Maker(world)
+    framed = [each for each in maker.listed() if each[0] == "framing" and reads_body(each[1])]
+
+    with Web(tmp_path / "web.log", BILLY_OPEN_REGISTRATION="1", **FLOODS) as web:
+        verdict = judged((maker.shot(*each) for each in framed), world=world, web=web)
+
+    assert verdict.complaints == []
+    assert any("callbacks" in route.pattern for _, route, _ in framed)
+
+
+def reads_body(route):
+    return route.entry.method == "POST" and not route.entry.is_form
