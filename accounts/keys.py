@@ -6,7 +6,7 @@ A key is known by its fingerprint alone, so a new one is the only answer to a ke
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
+
+    from audit.chain import Fact
 
 
 SECRETS = ("processor_key", "callback_key")  # Not needed for most requests, and slow to open.
@@ -109,15 +111,20 @@ def issue(company: Company, wanted: Wanted, *, by: ApiKey, now: datetime) -> tup
         )
         body = {"key": key.guid, "scopes": key.scopes, "by": by.guid}
         fact = company.fact("api_key.created", body, dedupe=f"api_key.created/{key.pk.hex}")
-        record([fact], heads=chain, now=now, listeners=_listening(company))
+        record([by_key(fact, by)], heads=chain, now=now, listeners=_listening(company))
     return key, clear
 
 
 def rotate(key: ApiKey, *, by: ApiKey, now: datetime) -> tuple[ApiKey, str]:
-    """Make a key like this one, which from now on opens for a day at most. Raises Invalid."""
+    """Make a key like this one, which from now on opens for a day at most.
+
+    Raises Invalid where it ends within a day anyway: a second rotation would make a key that does.
+    """
     with transaction.atomic():
         locked = ApiKey.objects.select_for_update(of=("self",), no_key=True).get(pk=key.pk)
         _check_live(locked, now=now)
+        if locked.expires_at is not None and locked.expires_at <= now + OVERLAP:
+            raise Invalid(key="ends within a day, or was rotated already: use its successor")
         wanted = Wanted(scopes=tuple(locked.scopes), expires_at=locked.expires_at)
         name, locked.external_id = locked.external_id, None
         locked.expires_at = min(locked.expires_at or now + OVERLAP, now + OVERLAP)
@@ -144,9 +151,14 @@ def revoke(key: ApiKey, *, by: ApiKey, now: datetime) -> ApiKey:
         company = key.company
         body = {"key": key.guid, "by": by.guid, "external_id": key.external_id}
         fact = company.fact("api_key.revoked", body, dedupe=f"api_key.revoked/{key.pk.hex}")
-        record([fact], heads=chain, now=now, listeners=_listening(company))
+        record([by_key(fact, by)], heads=chain, now=now, listeners=_listening(company))
     key.revoked_at = key.updated_at = now
     return key
+
+
+def by_key(fact: Fact, key: ApiKey) -> Fact:
+    """Return the fact as one that a key made."""
+    return replace(fact, actor=f"api {key.guid}")
 
 
 def _check_live(key: ApiKey, *, now: datetime) -> None:

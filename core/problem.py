@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "application/problem+json"
 NOBODY: Final = "-"
+WHOLE: Final = "body"
 
 _PLACE: Final = re.compile(r"\[(\d+)\]")
 
@@ -51,6 +52,11 @@ def problem(
 
 
 def pointer(field: str) -> str:
-    """Return the JSON pointer (RFC 6901, as a fragment) of a field such as `items[0].name`."""
+    """Return the JSON pointer (RFC 6901, as a fragment) of a field such as `items[0].name`.
+
+    The body as a whole is called `body`.
+    """
+    if field == WHOLE:
+        return "#"
     escaped = field.replace("~", "~0").replace("/", "~1")
     return "#/" + _PLACE.sub(r"/\1", escaped).replace(".", "/")

@@ -22,6 +22,7 @@ from django.db import transaction
 from audit.models import AuditEvent, Outbox
 from audit.sets import array, execute, fetch
 from core.ids import PREFIXES, guid, uuid7
+from core.invalid import Invalid
 from webhooks import endpoints, signing
 from webhooks.models import Delivery, Endpoint
 from webhooks.outside import Unreachable
@@ -138,7 +139,13 @@ def claim(*, now: datetime) -> list[Delivery]:
 
 
 def again(delivery: Delivery, *, now: datetime) -> Delivery:
-    """Plan one more attempt at once, whatever came of it so far."""
+    """Plan one more attempt at once, whatever came of it so far.
+
+    Raises Invalid where nothing is sent to its endpoint.
+    """
+    state = delivery.endpoint.state
+    if state != endpoints.ACTIVE:
+        raise Invalid(endpoint=f"is {state}, so nothing is sent to it")
     tries = min(delivery.tries, MOST_TRIES - 1)
     Delivery.objects.filter(pk=delivery.pk).update(
         state="waiting", tries=tries, next_try_at=now, updated_at=now

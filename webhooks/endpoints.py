@@ -17,7 +17,7 @@ from audit.sets import once
 from core import check
 from core.ids import uuid7
 from core.invalid import Invalid
-from webhooks.models import Endpoint
+from webhooks.models import Delivery, Endpoint
 from webhooks.signing import new_secret
 
 if TYPE_CHECKING:
@@ -69,14 +69,17 @@ def change(
     with _changing(endpoint.company) as chain:
         locked = _locked(endpoint)
         seen(locked)
-        for name, value in _checked(terms, outside=outside).items():
-            setattr(locked, name, value)
-        if "state" in terms:
-            locked.state = check.one_of("state", terms["state"], (ACTIVE, DISABLED))
+        values = _checked(terms, outside=outside)
+        changed = sorted(name for name, value in values.items() if getattr(locked, name) != value)
+        if not changed:
+            return locked
+        for name in changed:
+            setattr(locked, name, values[name])
+        if "state" in changed:
             locked.reason = "" if locked.state == ACTIVE else "disabled on request"
         locked.updated_at = now
         locked.save()
-        body = {"endpoint": locked.guid, "fields": sorted(terms)}
+        body = {"endpoint": locked.guid, "fields": changed}
         _tell(locked.company, "webhook_endpoint.changed", body, chain=chain, now=now, actor=actor)
     return locked
 
@@ -100,6 +103,8 @@ def remove(endpoint: Endpoint, *, now: datetime, actor: str) -> Endpoint:
         locked = _locked(endpoint)
         locked.state, locked.external_id, locked.updated_at = DELETED, None, now
         locked.save()
+        waiting = Delivery.objects.filter(endpoint=locked.pk, state="waiting")
+        waiting.update(state="failed", next_try_at=None, updated_at=now)
         body = {"endpoint": locked.guid}
         _tell(locked.company, "webhook_endpoint.deleted", body, chain=chain, now=now, actor=actor)
     return locked
@@ -149,6 +154,8 @@ def _checked(terms: Mapping[str, Any], *, outside: Outside) -> dict[str, Any]:
     if "external_id" in terms:
         name = check.text("external_id", terms["external_id"] or "", limit=EXTERNAL_LIMIT)
         values["external_id"] = name or None
+    if "state" in terms:
+        values["state"] = check.one_of("state", terms["state"], (ACTIVE, DISABLED))
     return values
 
 

@@ -53,6 +53,9 @@ class CompanyShape(Shape):
         "payments_alarm", null=True, about="More payments than this in an hour raise an alarm."
     )
 
+    optional = ("callback_key",)
+    callback_key = text("callback_key", about="Only where BILLY_SHOW_CALLBACK_KEY is set.")
+
     @classmethod
     def of(cls, row: Any) -> dict[str, Any]:
         """Return what is told of a company; its callback key too, where the settings say so."""

@@ -221,12 +221,16 @@ class Door(APIView):
         return once.answer(self, lambda: self.make(**path))
 
     def told(self, row: Any) -> Answer:
-        """Return the answer that shows one row, with its ETag; 304 where it is known already."""
+        """Return the answer that shows one row, with its ETag; 304 where it is known already.
+
+        The tag is of the row alone, for If-Match: it does not tell of changes in what is expanded.
+        """
         operation = self.operation
         assert operation.shape is not None  # noqa: S101  # Said by the operation.
         said = operation.shape.of(row)
         tag = tag_of(said)
-        if self.request.method in {"GET", "HEAD"} and tag in self._tags("If-None-Match"):
+        is_whole = self.request.method in {"GET", "HEAD"} and not self.asked.get("expand")
+        if is_whole and tag in self._tags("If-None-Match"):
             answer = Answer({}, ETag=tag)
             answer.content, answer.status_code = b"", 304
             return answer

@@ -21,13 +21,12 @@ from billy.api.feeds import FeedShape, completed, feeds
 from billy.api.inputs import OneOf
 from billy.api.lists import query, within
 from billy.api.plans import RANGES
+from billy.api.shapes import Shape
 from billy.api.touched import feeds_within
 from billy.api.transactions import TransactionShape, transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    Write = Callable[[Iterable[dict[str, Any]]], Iterator[str]]
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROWS_AT_ONCE = 500  # What is held in memory.
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=UTF-8"}
@@ -50,14 +49,11 @@ def as_jsonl(items: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield json.dumps(item, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def as_csv(items: Iterable[dict[str, Any]]) -> Iterator[str]:
+def as_csv(items: Iterable[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
     """Yield a head and one row a line; what is no plain value is JSON within its cell."""
     writer = csv.writer(_Line())
-    names: list[str] = []
+    yield str(writer.writerow(names))
     for item in items:
-        if not names:
-            names = sorted(item)
-            yield str(writer.writerow(names))
         yield str(writer.writerow([_cell(item[name]) for name in names]))
 
 
@@ -69,6 +65,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, str) and value.startswith(RISKY):
         return f"'{value}"
     return str(value)
+
+
+EVENT_NAMES = (
+    *("actor", "amount", "at", "body", "company", "currency", "dedupe", "feed", "hash", "kind"),
+    *("moved", "prev", "seq", "trail", "transaction"),
+)
 
 
 def told_event(event: AuditEvent) -> dict[str, Any]:
@@ -92,7 +94,14 @@ def told_event(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def exporting(what: str, *, ranges: Sequence[str] = RANGES, **more: Any) -> Operation:
+def names_of(shape: type[Shape]) -> list[str]:
+    """Return the columns of a shape."""
+    return sorted(name for name, _ in shape.getters)
+
+
+def exporting(
+    what: str, *, ranges: Sequence[str] = RANGES, order: str = "oldest first", **more: Any
+) -> Operation:
     """Return the operation of an export; what is never changed has no range of changes."""
     return Operation(
         summary=f"Export {what}",
@@ -104,7 +113,7 @@ def exporting(what: str, *, ranges: Sequence[str] = RANGES, **more: Any) -> Oper
             **more,
         ),
         media=("application/x-ndjson", "text/csv"),
-        about="JSON lines, or CSV with `format=csv`; oldest first, streamed.",
+        about=f"JSON lines, or CSV with `format=csv`; {order}, streamed.",
     )
 
 
@@ -115,19 +124,20 @@ class Export(Door):
     """A stream of rows."""
 
     what: ClassVar[str] = ""
+    names: ClassVar[Sequence[str]] = ()  # Of the columns.
 
     def get(self, _: Any) -> StreamingHttpResponse:
         """Stream what the query asks for."""
         kind = self.asked["format"]
-        write = as_csv if kind == "csv" else as_jsonl
-        answer = StreamingHttpResponse(self._behind_the_wall(write), content_type=FORMATS[kind])
+        lines = as_csv(self.items(), self.names) if kind == "csv" else as_jsonl(self.items())
+        answer = StreamingHttpResponse(self._behind_the_wall(lines), content_type=FORMATS[kind])
         answer.headers["Content-Disposition"] = f'attachment; filename="{self.what}.{kind}"'
         return answer
 
-    def _behind_the_wall(self, write: Write) -> Iterator[str]:
+    def _behind_the_wall(self, lines: Iterator[str]) -> Iterator[str]:
         """Yield the lines: they are read after the request was answered, so once more behind it."""
         with wall.within(self.company.pk):
-            yield from write(self.items())
+            yield from lines
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield what is told of each row, oldest first."""
@@ -139,7 +149,12 @@ class ExportEvents(Export):
 
     tag = "exports"
     what = "events"
-    operations = {"get": exporting("events", ranges=("created_at",), trail_guid=ONE_TRAIL)}
+    names = EVENT_NAMES
+    operations = {
+        "get": exporting(
+            "events", ranges=("created_at",), order="trail by trail", trail_guid=ONE_TRAIL
+        )
+    }
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield events, trail by trail."""
@@ -156,6 +171,7 @@ class ExportFeeds(Export):
 
     tag = "exports"
     what = "feeds"
+    names = names_of(FeedShape)
     operations = {"get": exporting("feeds")}
 
     def items(self) -> Iterator[dict[str, Any]]:
@@ -172,6 +188,7 @@ class ExportTransactions(Export):
 
     tag = "exports"
     what = "transactions"
+    names = names_of(TransactionShape)
     operations = {"get": exporting("transactions")}
 
     def items(self) -> Iterator[dict[str, Any]]:

@@ -19,11 +19,7 @@ from billy.api.plans import DIRECTIONS, RANGES
 from billy.api.problems import operation
 from billy.api.shapes import Of, Shape, Told, anything, guid_of, instant, own_guid, text, whole
 from billy.api.touched import feeds_within
-from billy.api.transactions import (
-    TransactionShape,
-    query_of_transactions,
-    transactions,
-)
+from billy.api.transactions import TransactionShape, query_of_transactions, transactions
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT
 from invoices import collect
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
     from django.http import HttpResponse
 
 KINDS = ("period", "adjustment", "one_off")
+ALL_THAT_IS_LEFT = "Minor units; all that is left where it is left out."
 
 
 class LineShape(Shape):
@@ -92,7 +89,8 @@ class Attempt(Input):
 class GivingBack(Input):
     """How much to give back; all that is left where it is not said."""
 
-    amount = Whole(1, LARGEST_AMOUNT, about="Minor units.", example=500)
+    # What is empty by mistake must not give back everything.
+    amount = Whole(1, LARGEST_AMOUNT, lasting=True, about=ALL_THAT_IS_LEFT, example=500)
 
 
 class Reason(Input):
@@ -305,10 +303,11 @@ class FeedRefunds(FeedDoor):
     def make(self, guid: str) -> HttpResponse:
         """Refund or reverse it, while the caller waits."""
         feed = self.one(guid)
+        amount = self.taken()["amount"]
         with words("InvalidOperationError"):
             held = give_back(
                 feed,
-                amount=self.taken()["amount"],
+                amount=amount,
                 now=self.now,
                 lease_seconds=self.lease_seconds,
                 actor=self.actor,

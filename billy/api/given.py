@@ -274,10 +274,15 @@ class Many(Given):
             value = value.split(",")
         if not isinstance(value, list) or not self.fewest <= len(value) <= self.most:
             raise Invalid({name: f"must be a list of {self.fewest} to {self.most}"})
-        return [
-            self.each.read(f"{name}[{place}]", each, is_form=is_form)
-            for place, each in enumerate(value)
-        ]
+        read, problems = [], []
+        for place, each in enumerate(value):
+            try:
+                read.append(self.each.read(f"{name}[{place}]", each, is_form=is_form))
+            except Invalid as problem:
+                problems.append(problem)
+        if problems:
+            raise Invalid.combined(problems)
+        return read
 
     def described(self) -> dict[str, Any]:
         """Return the JSON schema of a value."""

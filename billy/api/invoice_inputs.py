@@ -98,7 +98,15 @@ def _numbered(data: Mapping[str, Any], prefix: str, one: type[Input]) -> list[di
             names[int(number), field] = name
     if len(found) > LINE_LIMIT:
         raise Invalid({prefix.rstrip("?"): f"must be at most {LINE_LIMIT}"})
-    return [_one(found[number], number, names, prefix, one) for number in sorted(found)]
+    read, problems = [], []
+    for number in sorted(found):
+        try:
+            read.append(_one(found[number], number, names, prefix, one))
+        except Invalid as problem:
+            problems.append(problem)
+    if problems:
+        raise Invalid.combined(problems)
+    return read
 
 
 def _one(

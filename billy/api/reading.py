@@ -23,6 +23,7 @@ MOST_FIELDS = 1_000
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 TOO_LARGE = f"The body may have at most {LARGEST_BODY} bytes."
+PLAIN = "The body must come as it is, without a Content-Encoding."
 NEITHER = f"The body must be {JSON} or {FORM}, in UTF-8."
 
 
@@ -31,6 +32,8 @@ def body_of(request: HttpRequest) -> tuple[dict[str, Any], bool]:
     raw = _raw(request)
     if not raw:
         return {}, True
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise Problem(415, "UnsupportedMediaType", PLAIN)
     media, charset = request.content_type or "", (request.content_params or {}).get("charset")
     if charset is not None and charset.strip("\"'").lower() not in {"utf-8", "utf8"}:
         raise Problem(415, "UnsupportedMediaType", NEITHER)

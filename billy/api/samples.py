@@ -25,6 +25,7 @@ SAMPLES: Final[dict[str, Any]] = {
     "attempt": 1,
     "cancel_at": None,
     "canceled_at": None,
+    "callback_key": _KEY,
     "captured": AMOUNT,
     "checkpoint_events": 5,
     "checkpoint_number": 12,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from accounts.models import EXTERNAL_LIMIT
 from billy.api.inputs import (
@@ -23,16 +24,31 @@ from billy.api.plans import DIRECTIONS
 from billy.api.shapes import Shape, Told, anything, flag, guid_of, instant, own_guid, text, whole
 from billy.api.subscriptions import effective
 from core.frequency import Frequency
+from core.ids import PREFIXES, guid
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT
 from plans.offer import LONGEST_TRIAL_DAYS, MONTH_ENDS, SHIFTS
-from schedulers.follow_ups import MOST_FOLLOW_UPS
+from schedulers.follow_ups import LONGEST_WAIT_DAYS, MOST_FOLLOW_UPS, WHOLE
 from schedulers.models import FOR_EVER
 from schedulers.rules import AT_PERIOD_END, GO_ON, NOW, STOP
 from schedulers.states import SCHEDULER_MOVES, TICKING
 from schedulers.subscribe import CATCH_UPS, WITHOUT_INSTRUMENT
 
 STATES = tuple(SCHEDULER_MOVES)
+FOLLOW_UP = {
+    "type": "object",
+    "properties": {
+        "role": {"type": "string", "maxLength": 40, "description": "Which payee it is."},
+        "customer": Guid("customer", about="Who is paid.").schema,
+        "instrument": Guid("instrument", about="The payee's account.").schema,
+        "share": {"type": "integer", "minimum": 1, "maximum": WHOLE, "description": "Of 10000."},
+        "amount": Whole(1, LARGEST_AMOUNT, about="In place of a share; minor units.").schema,
+        "after_days": {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT_DAYS},
+    },
+    "required": ["customer", "instrument"],
+    "oneOf": [{"required": ["share"]}, {"required": ["amount"]}],
+    "additionalProperties": False,
+}
 
 
 class RunShape(Shape):
@@ -88,13 +104,34 @@ class SchedulerShape(Shape):
     without_instrument = text("without_instrument", enum=list(WITHOUT_INSTRUMENT))
     retry_policy = anything("retry_policy")
     appears_on_statement_as = text("statement_text", null=True)
-    follow_ups = Told("array", lambda row: row.follow_ups, items={"type": "object"})
+    follow_ups = Told(
+        "array",
+        lambda row: [told_follow_up(each) for each in row.follow_ups],
+        items=FOLLOW_UP,
+        about="Payouts that a settled charge starts.",
+    )
     parent_guid = guid_of("scheduler", "parent_id", null=True, about="Which one started it.")
     parent_occurrence = whole("parent_occurrence", null=True)
     role = text("role", null=True)
     version = whole("version", about="Counts changes of terms or state.")
     created_at = instant("created_at")
     updated_at = instant("updated_at")
+
+
+def told_follow_up(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return a follow-up as it was given: with guids, where the row has ids."""
+    return rule | {
+        name: guid(PREFIXES[kind], UUID(rule[name]))
+        for name, kind in (("customer", "customer"), ("instrument", "instrument"))
+    }
+
+
+class FollowUp(Params):
+    """A payout that a settled charge starts; `schedulers.follow_ups` looks at it."""
+
+    def described(self) -> dict[str, Any]:
+        """Return the JSON schema of a value."""
+        return FOLLOW_UP
 
 
 class Start(Instant):
@@ -133,7 +170,9 @@ class NewScheduler(Input):
     without_instrument = OneOf(WITHOUT_INSTRUMENT, default="pause")
     appears_on_statement_as = Statement()
     retry_policy = Params(about="days, hour and end: docs/money.md.")
-    follow_ups = Many(Params(), MOST_FOLLOW_UPS, about="What a settled charge schedules.")
+    follow_ups = Many(
+        FollowUp(), MOST_FOLLOW_UPS, about="Payouts that a settled charge starts; docs/tasks.md."
+    )
 
 
 class Cancellation(Input):

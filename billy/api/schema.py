@@ -14,7 +14,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from audit.models import SUBJECTS
-from billy.api import samples
+from billy.api import heard, samples
 from billy.api.given import GUID_PATTERN, or_nothing
 from billy.api.words import ABOUT, CALLBACK, CALLBACK_PATH, ERRORS, HEADERS, PROBLEM, SECURITY, TAGS
 from core.ids import PREFIXES
@@ -155,7 +155,7 @@ class Described(AutoSchema):
             "type": "object",
             "description": (shape.__doc__ or "").partition("\n")[0],
             "properties": properties,
-            "required": sorted(properties),
+            "required": sorted(set(properties) - set(shape.optional)),
             "additionalProperties": False,
         }
 
@@ -180,7 +180,10 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     paths[CALLBACK_PATH] = {"post": CALLBACK}
     result["paths"] = dict(sorted(paths.items()))
     components = result.setdefault("components", {})
-    components["schemas"] = dict(sorted((components["schemas"] | {"Problem": PROBLEM}).items()))
+    event = components["schemas"]["EventShape"]
+    more = {"Problem": PROBLEM, heard.SCHEMA: heard.message_schema(event)}
+    components["schemas"] = dict(sorted((components["schemas"] | more).items()))
+    result["webhooks"] = heard.webhooks(_example_of("EventShape", event))
     components["responses"] = {
         f"Problem{status}": _problem(status, kind, words, more)
         for status, (kind, words, more) in ERRORS.items()
@@ -295,9 +298,18 @@ def _fields(shape: Any) -> dict[str, Any]:
     return fields
 
 
+def _example_of(shape: str, told: dict[str, Any]) -> dict[str, Any]:
+    properties = told["properties"].items()
+    return {name: samples.sample(shape, name, schema) for name, schema in properties}
+
+
 def _example(shape: Any) -> dict[str, Any]:
     shape = getattr(shape, "variants", (shape,))[0]
-    return {name: _sample(shape, name, field) for name, field in _fields(shape).items()}
+    return {
+        name: _sample(shape, name, field)
+        for name, field in _fields(shape).items()
+        if name not in shape.optional
+    }
 
 
 def _sample(shape: Any, name: str, field: Any) -> Any:

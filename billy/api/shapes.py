@@ -68,12 +68,15 @@ class Shape(serializers.Serializer):  # type: ignore[type-arg]  # It tells rows 
     """A set of fields. Every field is always told, and null where there is no value."""
 
     getters: ClassVar[Sequence[tuple[str, Get]]] = ()
+    optional: ClassVar[Sequence[str]] = ()  # Fields that `of` adds by itself, where it does.
 
     def __init_subclass__(cls, **words: Any) -> None:
         """Collect how each field is taken, once."""
         super().__init_subclass__(**words)
         fields: Mapping[str, Any] = cls._declared_fields
-        cls.getters = tuple((name, field.get) for name, field in fields.items())
+        cls.getters = tuple(
+            (name, field.get) for name, field in fields.items() if name not in cls.optional
+        )
 
     @classmethod
     def of(cls, row: Any) -> dict[str, Any]:

@@ -92,7 +92,10 @@ class SchedulerUsage(UsageList):
             shape=UsageShape,
             scope="write",
             taken=NewUsage,
-            about="The same `external_id` again changes nothing, and the first report is told.",
+            about=(
+                "The same report again changes nothing. Another one under the same `external_id`, "
+                "which is unique in the scheduler, is answered 409."
+            ),
         ),
     }
 
@@ -107,4 +110,4 @@ class SchedulerUsage(UsageList):
         row.company = self.company
         used = usage.Used(**self.taken())
         with words(), transaction.atomic():
-            return self.keep(self.told(usage.record(row, used, now=self.now)))
+            return self.keep(self.told(usage.record(row, used, now=self.now, actor=self.actor)))

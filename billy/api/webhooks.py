@@ -292,5 +292,5 @@ class DeliveryAttempts(Door):
         """Plan it."""
         row = self.own(Delivery.objects.all(), "delivery", guid)
         self.taken()
-        with transaction.atomic():
+        with words("InvalidOperationError"), transaction.atomic():
             return self.keep(self.told(deliver.again(row, now=self.now)))

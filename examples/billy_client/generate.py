@@ -64,7 +64,7 @@ def _class(name: str, schema: dict[str, Any]) -> str:
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return _references(schema)[0]
-    if "oneOf" in schema:
+    if "oneOf" in schema and "type" not in schema:
         return f"{_references(schema)[0]} | None"
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     told = [_one(kind, schema) for kind in kinds if kind != "null"]

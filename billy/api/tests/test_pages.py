@@ -16,12 +16,16 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
+from accounts.clock import database_now
+from audit.models import AuditEvent
 from billy.api import urls
 from billy.api.tests.conftest import CARD
 from billy.places import CHECKOUT
 from billy.wsgi import application
 from examples.billy_client import Billy, BillyError, DuplicateExternalID, NotFound, generate
 from tests.pages import blocks
+from webhooks.deliver import message, relay
+from webhooks.models import Delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +101,25 @@ def test_every_example_is_what_its_schema_says():
             schema = {"components": told["components"], **content["schema"]}
             jsonschema.validate(example["value"], schema, jsonschema.Draft202012Validator)
     assert len(contents) > 100
+
+
+def test_a_message_is_as_described(api, alice):
+    """What an endpoint is sent has the fields that the description tells, and no others."""
+    told = json.loads(urls.root.DESCRIPTION.read_text())
+    api.made("webhook_endpoints", {"url": "https://hooks.example.com/a"})
+    api.made("invoices", {"customer_guid": alice["guid"], "amount": 500})
+    relay(now=database_now())
+
+    sent = [
+        json.loads(message(each, AuditEvent.objects.select_related("trail").get(pk=each.event_id)))
+        for each in Delivery.objects.all()
+    ]
+
+    example = told["webhooks"]["event"]["post"]["requestBody"]["content"]["application/json"]
+    assert sent
+    for each in (*sent, example["examples"]["one"]["value"]):
+        schema = {"components": told["components"], **example["schema"]}
+        jsonschema.validate(each, schema, jsonschema.Draft202012Validator)
 
 
 def test_answers_are_as_described(api, subscription, invoice):
