@@ -6,6 +6,7 @@ The tenants themselves are in `tenants.py`.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime  # Django reads the annotations of managers.
 from typing import Any
 
@@ -204,12 +205,13 @@ class Customer(models.Model):
         )
 
     @classmethod
-    def insert(cls, customers: list[Customer], *, now: datetime) -> None:
+    def insert(cls, customers: list[Customer], *, now: datetime, actor: str = "billy") -> None:
         """Write customers with their trails and first events, in sets."""
         heads = begin([(each.pk, each.company_id, "customer") for each in customers], now=now)
         Customer.objects.bulk_create(customers)
+        facts = [each.fact("customer.created", {}, dedupe="customer.created") for each in customers]
         record(
-            [each.fact("customer.created", {}, dedupe="customer.created") for each in customers],
+            [replace(fact, actor=actor) for fact in facts],
             heads=heads,
             now=now,
             listeners={each.company_id for each in customers if each.company.listens},

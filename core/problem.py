@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "application/problem+json"
 NOBODY: Final = "-"
 WHOLE: Final = "body"
+request_name: Final = ContextVar("request", default=NOBODY)  # Of what this thread works on.
 
 _PLACE: Final = re.compile(r"\[(\d+)\]")
 
@@ -27,14 +29,16 @@ def problem(
     kind: str,
     message: str,
     *,
-    request_id: str = NOBODY,
+    request_id: str = "",
     errors: Mapping[str, str] | None = None,
     where: str = "pointer",
 ) -> dict[str, Any]:
     """Return the body of an error. `errors` maps what was sent to what is wrong with it.
 
     `where` says what they are: `pointer` into the body, `parameter` of the query, or `header`.
+    Without a `request_id` it is the name of the request that this thread works on.
     """
+    request_id = request_id or request_name.get()
     return {
         "error_class": kind,
         "error_message": message,

@@ -43,6 +43,7 @@ class Terms:
     external_id: str | None = None
     statement_text: str = ""
     request: str = ""
+    actor: str = "billy"
     shown: dict[str, Any] = field(default_factory=dict)
 
 
@@ -119,6 +120,7 @@ def _feed(customer: Customer, lines: Sequence[Line], said: Terms, *, now: dateti
         instrument_uri=instrument.uri if instrument else "",
         statement_text=said.statement_text,
         processor_account=company.processor_account,
+        actor=said.actor,
     )
 
 

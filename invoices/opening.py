@@ -56,6 +56,7 @@ class NewFeed:
     instrument_uri: str = ""
     statement_text: str = ""
     processor_account: str = ""
+    actor: str = "billy"  # Who asked for it.
     total: int = field(init=False)  # What the lines add up to, whole minor units.
 
     def __post_init__(self) -> None:
@@ -180,6 +181,7 @@ def facts(feed: NewFeed) -> list[Fact]:
                 amount=line.amount.amount,
                 feed_id=feed.id,
                 body=body,
+                actor=feed.actor,
                 dedupe=f"line/{feed.label}/{position}",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models
@@ -76,6 +77,7 @@ class Plan(models.Model):
         external_id: str | None = None,
         company: Company | None = None,
         now: datetime | None = None,
+        actor: str = "billy",
         **terms: Any,  # Checked, each by its own rule, in plans.offer.
     ) -> Self:
         """Make an offer: `amount` in whole minor units every `interval` × `frequency`.
@@ -110,7 +112,7 @@ class Plan(models.Model):
                 dedupe=f"plan.created/{plan.pk.hex}",
             )
             listens = [company.pk] if company.listens else []
-            record([fact], heads=locked, now=now, listeners=listens)
+            record([replace(fact, actor=actor)], heads=locked, now=now, listeners=listens)
         return plan
 
     @classmethod

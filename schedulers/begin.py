@@ -77,7 +77,14 @@ def begin(*, now: datetime, limits: Limits) -> Begun:
     return replace(begun, queued=work.queued)
 
 
-def start(scheduler: Scheduler, *, now: datetime, limits: Limits, request: str = "") -> Begun:
+def start(
+    scheduler: Scheduler,
+    *,
+    now: datetime,
+    limits: Limits,
+    request: str = "",
+    actor: str = "billy",
+) -> Begun:
     """Write a drafted scheduler and T1 of what it opens now, together; raises IntegrityError.
 
     A price of the merchant's own is found in between, so then they are two transactions. What
@@ -86,12 +93,12 @@ def start(scheduler: Scheduler, *, now: datetime, limits: Limits, request: str =
     if not scheduler.computed:
 
         def written() -> list[Due]:
-            insert([scheduler], now=now, request=request)
+            insert([scheduler], now=now, request=request, actor=actor)
             return claim.claim_only([scheduler.pk], now=now)
 
         begun = _begin(written, quoted={}, now=now, limits=limits, seen=[])
     else:
-        insert([scheduler], now=now, request=request)
+        insert([scheduler], now=now, request=request, actor=actor)
         dues = claim.claim_only([scheduler.pk], now=now)
         quoted = priced(dues, now=now, limits=limits)
         begun = _begin(

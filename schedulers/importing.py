@@ -237,7 +237,7 @@ def _plan(each: Wanted, *, into: Import, now: datetime) -> Plan:
     found = _plan_named(each.plan, into.company)
     if found is None:
         kind = Payout if each.direction == "credit" else Plan
-        terms = {
+        terms: dict[str, Any] = {
             "amount": each.amount,
             "currency": each.currency,
             "frequency": each.frequency,

@@ -32,7 +32,14 @@ class Started:
     held: tuple[Held, ...] = ()
 
 
-def start(wanted: Subscription, *, now: datetime, limits: Limits, request: str = "") -> Started:
+def start(
+    wanted: Subscription,
+    *,
+    now: datetime,
+    limits: Limits,
+    request: str = "",
+    actor: str = "billy",
+) -> Started:
     """Put a customer on an offer and open the first invoice where it is due; raises Invalid.
 
     `request` names the asking itself: its scheduler's id is derived from it, so asked again under
@@ -46,7 +53,7 @@ def start(wanted: Subscription, *, now: datetime, limits: Limits, request: str =
         parts = ("scheduler", str(customer.pk), name)
         scheduler.pk = derived(at=customer.created_at, parts=parts)
     try:
-        begun = begin(scheduler, now=now, limits=limits, request=request)
+        begun = begin(scheduler, now=now, limits=limits, request=request, actor=actor)
     except IntegrityError as error:
         there = Scheduler.objects.filter(pk=scheduler.pk).first()
         if there is not None and request and _was_asked(there, request):

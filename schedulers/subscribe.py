@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -117,16 +117,18 @@ def _drafted(wanted: Subscription, *, now: datetime) -> Scheduler:
     return scheduler
 
 
-def insert(schedulers: Sequence[Scheduler], *, now: datetime, request: str = "") -> None:
+def insert(
+    schedulers: Sequence[Scheduler], *, now: datetime, request: str = "", actor: str = "billy"
+) -> None:
     """Write schedulers with their trails and first events, in sets and one transaction.
 
-    `request` names the asking, and is kept in the events.
+    `request` names the asking, and is kept in the events, as is who asked.
     """
     with transaction.atomic():
         heads = begin([(each.pk, each.company_id, "scheduler") for each in schedulers], now=now)
         Scheduler.objects.bulk_create(schedulers)
         listens = {each.company_id for each in schedulers if each.company.listens}
-        facts = [_created(each, request=request) for each in schedulers]
+        facts = [replace(_created(each, request=request), actor=actor) for each in schedulers]
         record(facts, heads=heads, now=now, listeners=listens)
 
 

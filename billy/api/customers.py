@@ -112,7 +112,7 @@ class Customers(Door):
         )
         draft.processor_uri = remote(draft, uri)
         with unique("customer_external_once", external_id="is the name of another customer"):
-            Customer.insert([draft], now=self.now)
+            Customer.insert([draft], now=self.now, actor=self.actor)
             return self.keep(self.told(draft))
 
 

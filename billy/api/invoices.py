@@ -121,6 +121,7 @@ class Invoices(InvoiceDoor):
                 external_id=given["external_id"],
                 statement_text=given["appears_on_statement_as"] or "",
                 request=self.request_name,
+                actor=self.actor,
                 shown=_shown(given),
             )
         money.send(held)

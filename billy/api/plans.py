@@ -133,7 +133,7 @@ class Offers(Door):
         model = Payout if given.pop("plan_type", "") == "credit" else self.model
         terms = {name: value for name, value in given.items() if value is not None}
         with words(), transaction.atomic():
-            made = model.create(company=self.company, now=self.now, **terms)
+            made = model.create(company=self.company, now=self.now, actor=self.actor, **terms)
             return self.keep(self.told(made))
 
 

@@ -271,6 +271,7 @@ def subscribed(door: Door, wanted: Subscription, *, uri: str | None) -> Schedule
             now=now,
             limits=limits.from_settings(),
             request=door.request_name,
+            actor=door.actor,
         )
     money.send(begun.held)
     rows = Scheduler.objects.select_related("plan", "instrument")

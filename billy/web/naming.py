@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from core.cards import contains_card_number
+from core.problem import request_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 HEADER = "X-Request-ID"
 TAKEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
-NOBODY = "-"  # Work that no request asked for.
-
-_current: ContextVar[str] = ContextVar("request", default=NOBODY)
 
 
 class RequestName:
@@ -34,7 +31,7 @@ class RequestName:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer under a name, which stays until the next: Django and gunicorn log afterwards."""
         name = chosen(request.headers.get(HEADER, ""))
-        _current.set(name)
+        request_name.set(name)
         response = self._get_response(request)
         response.headers[HEADER] = name
         return response
@@ -48,4 +45,4 @@ def chosen(offered: str) -> str:
 
 def current() -> str:
     """Return the name of the request that this thread works on, `-` for none."""
-    return _current.get()
+    return request_name.get()

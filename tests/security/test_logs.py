@@ -58,7 +58,7 @@ def test_whatever_is_told_stays_one_line_that_prints(form, text):
 
 
 def test_a_line_tells_who_when_and_for_whom():
-    naming._current.set("order-66-abc")
+    naming.request_name.set("order-66-abc")
 
     line = Line().format(record("%s rows", 3, company="CP1", event="EV1"))
 
@@ -68,7 +68,7 @@ def test_a_line_tells_who_when_and_for_whom():
 
 
 def test_json_tells_the_same_and_the_trace():
-    naming._current.set("order-66-abc")
+    naming.request_name.set("order-66-abc")
 
     told = json.loads(Json().format(record("%s rows", 3, attempt="TX1", error=caught("broken"))))
 

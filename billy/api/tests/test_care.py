@@ -147,9 +147,25 @@ def test_a_body_comes_as_it_is(api):
     assert answer.status_code == 415
 
 
-def test_an_event_tells_which_key_made_it(api, scheduler):
-    api.made("api_keys", {"scopes": ["read"]})
+def test_every_birth_tells_which_key_asked_for_it(api, scheduler, paid):
+    key = api.made("api_keys", {"scopes": ["read"]})
+    api.made(
+        f"schedulers/{scheduler['guid']}/usage",
+        {"metric": "gb", "at": "2026-01-31T09:00:00Z", "external_id": "a", "quantity": 1},
+    )
+    api.delete(f"api_keys/{key['guid']}")
 
-    made = AuditEvent.objects.get(kind="api_key.created", body__scopes=["read"])
+    told = {each.kind: each.actor for each in AuditEvent.objects.order_by("id")}
 
-    assert made.actor.startswith("api AK")
+    for kind in (
+        *("customer.created", "plan.created", "scheduler.created", "invoice.opened"),
+        *("usage.recorded", "api_key.created", "api_key.revoked"),
+    ):
+        assert told[kind].startswith("api AK"), kind
+    assert told["debit.succeeded"] == "billy"
+
+
+def test_a_refused_callback_tells_the_name_of_its_request(api):
+    answer = api.post(f"companies/{api.company.guid}/callbacks/x", {})
+
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
