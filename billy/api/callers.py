@@ -15,7 +15,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.throttling import BaseThrottle
 
 from accounts import keys
-from billy.api.problems import CHALLENGE
+from billy.api.problems import CHALLENGE, Problem
 from webhooks.api import source_of
 from webhooks.buckets import Shared
 
@@ -56,9 +56,12 @@ class Scoped(BasePermission):
     """Each operation needs one scope, and the key has it or not."""
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        """Say whether the key may do this; what the address lacks is told later, by 405."""
+        """Raise Problem (403) for a key that may not; what the address lacks is told by 405."""
         operation = view.operations.get(request.method.lower().replace("head", "get"))
-        return operation is None or view.is_public or operation.scope in request.auth.scopes
+        if operation is None or view.is_public or operation.scope in request.auth.scopes:
+            return True
+        needed = f"This API key may not do this: it needs the scope `{operation.scope}`."
+        raise Problem(403, "Forbidden", needed)
 
 
 class Paced(BaseThrottle):

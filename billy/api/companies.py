@@ -12,7 +12,7 @@ from accounts import limits as money
 from accounts.models import EXTERNAL_LIMIT, LARGEST_ALARM, LONGEST_HOLD_HOURS, Company
 from accounts.register import KEY_LIMIT, introduced, opened
 from billy.api.callers import key_in
-from billy.api.door import Answer, Door, Operation
+from billy.api.door import Answer, Door, Operation, tag_of
 from billy.api.inputs import Input, Text, Whole
 from billy.api.naming import words
 from billy.api.problems import Problem
@@ -110,7 +110,8 @@ class Companies(Door):
                 now=self.now,
             )
             with transaction.atomic():
-                return self.keep(Answer(told(company, opened(company, now=self.now))))
+                said = told(company, opened(company, now=self.now))
+                return self.keep(Answer(said, ETag=tag_of(said)))
 
     def stranger(self) -> str:
         """Return the processor's key: whoever has it could make a company on the account anyway."""

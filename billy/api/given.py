@@ -28,6 +28,7 @@ WHOLE = re.compile(r"\s*[+-]?[0-9]{1,19}\s*", re.ASCII)
 INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,12})?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+UNESCAPED = re.compile(r"(\d) (\d\d:\d\d)$", re.ASCII)  # A plus sign of an address is a blank.
 EARLIEST, LATEST = 1970, 9000  # Years: what an id can hold, and what arithmetic can go beyond.
 _DIGIT = "[1-9A-HJ-NP-Za-km-z]"
 # All of 21 digits are 16 bytes; of 22 some are not, and none of these begins with what we make.
@@ -201,7 +202,8 @@ class Instant(Given):
 
     def read(self, name: str, value: Any, *, is_form: bool) -> datetime:
         """Return the aware instant in UTC; raises Invalid."""
-        del is_form
+        if is_form and isinstance(value, str):
+            value = UNESCAPED.sub(r"\1+\2", value)
         found = INSTANT.fullmatch(value) if isinstance(value, str) else None
         if found is None:
             raise Invalid({name: "must be an instant such as 2026-01-31T09:00:00+00:00"})

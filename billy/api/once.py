@@ -184,9 +184,10 @@ def _let_go(claim: Claim) -> None:
 
 
 def _replayed(there: IdempotentRequest) -> HttpResponse:
-    from billy.api.door import CONTENT_TYPE
+    from billy.api.door import CONTENT_TYPE, tag_of
 
     answer = HttpResponse(there.body, status=there.status, content_type=CONTENT_TYPE)
+    answer.headers["ETag"] = tag_of(json.loads(there.body))
     answer.headers[REPLAYED] = "true"
     return answer
 

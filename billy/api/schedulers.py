@@ -11,7 +11,7 @@ from billy.api.door import Answer, Door, Nothing, Operation
 from billy.api.expand import Expansion
 from billy.api.inputs import Guid, OneOf, Text, Whole
 from billy.api.instruments import FundingInstrumentShape
-from billy.api.lists import BY_TRAIL, MOST, query, within
+from billy.api.lists import BY_TRAIL, LARGEST_LIMIT, MOST, query, within
 from billy.api.naming import words
 from billy.api.plans import DIRECTIONS, RANGES, PlanShape
 from billy.api.problems import Problem
@@ -309,13 +309,13 @@ class Runs(Door):
             summary="List what is to come, as things stand",
             shape=RunShape,
             many=True,
-            query=query("RunsQuery", is_list=False, limit=Whole(1, MOST, default=5)),
+            query=query("RunsQuery", is_list=False, limit=Whole(1, LARGEST_LIMIT, default=5)),
         )
     }
 
     def get(self, _: Any, guid: str) -> Answer:
         """List the next runs; nothing is written."""
         row = self.own(Scheduler.objects.all(), "scheduler", guid)
-        count = self.asked["limit"]
+        count = min(self.asked["limit"], MOST)
         items = [RunShape.of(run) for run in runs(row, count)]
         return Answer({"items": items, "offset": 0, "limit": count, "next": None})

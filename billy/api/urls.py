@@ -103,7 +103,7 @@ def pattern(route: str) -> str:
 
 urlpatterns = [
     re_path(r"^$", root.Server.as_view(), name="api-root"),
-    re_path(r"^v1/openapi\.json$", root.Description.as_view(), name="api-description"),
+    re_path(r"^v1/openapi\.json/?$", root.Description.as_view(), name="api-description"),
     re_path(r"^v1/docs/?$", root.docs, name="api-docs"),
     re_path(r"^v1/docs/start\.js$", root.docs_script, name="api-docs-script"),
     *(re_path(pattern(route), door.as_view(), name=f"api-{route}") for route, door in ROUTES),

@@ -37,7 +37,7 @@ TAGS: Final = {
 ERRORS: Final[dict[int, tuple[str, str, tuple[str, ...]]]] = {
     400: ("InvalidParameters", "amount: must be a whole number from 50", ()),
     401: ("Unauthorized", "An API key is needed.", ("WWW-Authenticate",)),
-    403: ("Forbidden", "This API key may not do this.", ()),
+    403: ("Forbidden", "This API key may not do this: it needs the scope `money`.", ()),
     404: ("NotFound", "There is no such thing.", ()),
     409: ("DuplicateExternalIDError", "external_id: is the name of another invoice", ()),
     412: ("PreconditionFailed", "It was changed since it was read: read it again.", ()),

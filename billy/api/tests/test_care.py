@@ -169,3 +169,33 @@ def test_a_refused_callback_tells_the_name_of_its_request(api):
     answer = api.post(f"companies/{api.company.guid}/callbacks/x", {})
 
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_a_key_that_may_not_is_told_which_scope_it_lacks(api, alice):
+    refused = api.scoped("read").post("invoices", {"customer_guid": alice["guid"], "amount": 1})
+
+    assert refused.status_code == 403
+    assert "`money`" in refused.json()["error_message"]
+
+
+def test_a_plus_sign_that_nobody_escaped_is_understood(api, paid):
+    escaped, plain = (
+        api.get("invoices", f"created_at[gte]=2026-01-01T00:00:00{sign}02:00").json()
+        for sign in ("%2B", "+")
+    )
+
+    assert escaped == plain
+
+
+@pytest.mark.parametrize("limit", [101, 10**9])
+def test_no_list_shows_more_than_a_hundred(api, scheduler, limit):
+    for path in ("events", f"schedulers/{scheduler['guid']}/runs"):
+        assert len(api.get(path, f"limit={limit}").json()["items"]) <= 100
+    assert len(api.get(path, f"limit={limit}").json()["items"]) == 100
+
+
+def test_what_is_answered_again_has_the_same_tag(api):
+    first, again = (api.post("customers", {}, Idempotency_Key="one") for _ in range(2))
+
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (first.content, first.headers["ETag"]) == (again.content, again.headers["ETag"])
