@@ -14,7 +14,7 @@ from audit.record import heads
 from audit.record import record as tell
 from core import check
 from core.ids import uuid7
-from core.invalid import Invalid, Taken
+from core.invalid import Invalid
 from schedulers.models import Scheduler, Usage
 
 
@@ -33,10 +33,7 @@ class Used:
 
 
 def record(scheduler: Scheduler, used: Used, *, now: datetime, actor: str = "billy") -> Usage:
-    """Keep a report of usage; the same one again changes nothing.
-
-    Raises Invalid, and Taken where another report of this scheduler has its `external_id`.
-    """
+    """Keep a report of usage; the same `external_id` again changes nothing. Raises Invalid."""
     exact = _quantity(used.quantity)
     check.text("metric", used.metric, limit=80, is_required=True)
     check.text("external_id", used.external_id, limit=128, is_required=True)
@@ -60,8 +57,6 @@ def record(scheduler: Scheduler, used: Used, *, now: datetime, actor: str = "bil
             listens = [scheduler.company_id] if scheduler.company.listens else []
             fact = replace(_recorded(usage, scheduler), actor=actor)
             tell([fact], heads=locked, now=now, listeners=listens)
-        elif (usage.metric, usage.quantity, usage.at) != (used.metric, exact, used.at):
-            raise Taken(external_id="is the name of another report of this scheduler")
     return usage
 
 

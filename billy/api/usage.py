@@ -93,8 +93,8 @@ class SchedulerUsage(UsageList):
             scope="write",
             taken=NewUsage,
             about=(
-                "The same report again changes nothing. Another one under the same `external_id`, "
-                "which is unique in the scheduler, is answered 409."
+                "The same `external_id`, which is unique in the scheduler, changes nothing when it "
+                "comes again, whatever else is said: the first report is told."
             ),
         ),
     }
