@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from audit.chain import Fact
-
 
 SECRETS = ("processor_key", "callback_key")  # Not needed for most requests, and slow to open.
 KEY_FIELDS = ApiKey._meta.concrete_fields
@@ -111,7 +109,7 @@ def issue(company: Company, wanted: Wanted, *, by: ApiKey, now: datetime) -> tup
         )
         body = {"key": key.guid, "scopes": key.scopes, "by": by.guid}
         fact = company.fact("api_key.created", body, dedupe=f"api_key.created/{key.pk.hex}")
-        record([by_key(fact, by)], heads=chain, now=now, listeners=_listening(company))
+        record([replace(fact, actor=by.actor)], heads=chain, now=now, listeners=_listening(company))
     return key, clear
 
 
@@ -151,14 +149,9 @@ def revoke(key: ApiKey, *, by: ApiKey, now: datetime) -> ApiKey:
         company = key.company
         body = {"key": key.guid, "by": by.guid, "external_id": key.external_id}
         fact = company.fact("api_key.revoked", body, dedupe=f"api_key.revoked/{key.pk.hex}")
-        record([by_key(fact, by)], heads=chain, now=now, listeners=_listening(company))
+        record([replace(fact, actor=by.actor)], heads=chain, now=now, listeners=_listening(company))
     key.revoked_at = key.updated_at = now
     return key
-
-
-def by_key(fact: Fact, key: ApiKey) -> Fact:
-    """Return the fact as one that a key made."""
-    return replace(fact, actor=f"api {key.guid}")
 
 
 def _check_live(key: ApiKey, *, now: datetime) -> None:

@@ -73,6 +73,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.hint}…"
 
+    @property
+    def actor(self) -> str:
+        """Return how events name whoever asked with it."""
+        return f"api {self.guid}"
+
     @classmethod
     def issue(
         cls,

@@ -155,7 +155,7 @@ class Door(APIView):
     @property
     def actor(self) -> str:
         """Return who is said to have done it."""
-        return f"api {self.key.guid}"
+        return self.key.actor
 
     @property
     def operation(self) -> Operation:

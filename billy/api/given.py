@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rest_framework import serializers
 
@@ -21,8 +22,10 @@ from core.money import LARGEST_AMOUNT
 from plans.offer import params_checked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable
     from uuid import UUID
+
+Value = TypeVar("Value")
 
 WHOLE = re.compile(r"\s*[+-]?[0-9]{1,19}\s*", re.ASCII)
 INSTANT = re.compile(
@@ -257,6 +260,19 @@ class Params(Given):
         return {"type": "object", "additionalProperties": True}
 
 
+def all_of(reads: Iterable[Callable[[], Value]]) -> list[Value]:
+    """Return what each gives; raises one Invalid that names all that is bad in any of them."""
+    values, problems = [], []
+    for read in reads:
+        try:
+            values.append(read())
+        except Invalid as problem:
+            problems.append(problem)
+    if problems:
+        raise Invalid.combined(problems)
+    return values
+
+
 class Many(Given):
     """A list of values of one kind; in a query or form they come one by one, or with commas."""
 
@@ -276,15 +292,10 @@ class Many(Given):
             value = value.split(",")
         if not isinstance(value, list) or not self.fewest <= len(value) <= self.most:
             raise Invalid({name: f"must be a list of {self.fewest} to {self.most}"})
-        read, problems = [], []
-        for place, each in enumerate(value):
-            try:
-                read.append(self.each.read(f"{name}[{place}]", each, is_form=is_form))
-            except Invalid as problem:
-                problems.append(problem)
-        if problems:
-            raise Invalid.combined(problems)
-        return read
+        return all_of(
+            partial(self.each.read, f"{name}[{place}]", each, is_form=is_form)
+            for place, each in enumerate(value)
+        )
 
     def described(self) -> dict[str, Any]:
         """Return the JSON schema of a value."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from accounts.models import EXTERNAL_LIMIT
+from billy.api.given import all_of
 from billy.api.inputs import Guid, Input, Many, Nested, Statement, Text, Uri, Whole
 from core.invalid import Invalid
 from core.money import LARGEST_AMOUNT
@@ -98,15 +100,9 @@ def _numbered(data: Mapping[str, Any], prefix: str, one: type[Input]) -> list[di
             names[int(number), field] = name
     if len(found) > LINE_LIMIT:
         raise Invalid({prefix.rstrip("?"): f"must be at most {LINE_LIMIT}"})
-    read, problems = [], []
-    for number in sorted(found):
-        try:
-            read.append(_one(found[number], number, names, prefix, one))
-        except Invalid as problem:
-            problems.append(problem)
-    if problems:
-        raise Invalid.combined(problems)
-    return read
+    return all_of(
+        partial(_one, found[number], number, names, prefix, one) for number in sorted(found)
+    )
 
 
 def _one(

@@ -199,8 +199,8 @@ def _problem(status: int, kind: str, words: str, headers: tuple[str, ...]) -> di
     from core.problem import CONTENT_TYPE, problem
 
     request_id = "4f1c0f0e5b2d4c5f9d3a7e6b8c9d0e1f"
-    field, named, said = words.partition(": ")
-    errors = {field: said} if named and " " not in field else {}
+    field, _, said = words.partition(": ")
+    errors = {field: said} if said and " " not in field else {}
     example = problem(status, kind, words, request_id=request_id, errors=errors)
     return {
         "description": HTTPStatus(status).phrase,
@@ -228,7 +228,7 @@ def _name(path: str, method: str, operation: Operation) -> str:
 
 
 def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, Any]]:
-    found = [named(path.split("/")[2])] if "{guid}" in path else []
+    found = [_guid(path.split("/")[2])] if "{guid}" in path else []
     found += [
         {"name": name, "in": "query", "required": False, "schema": _asked(name, schema, operation)}
         | ({"style": "form", "explode": False} if "items" in schema else {})
@@ -244,7 +244,7 @@ def _parameters(path: str, method: str, operation: Operation) -> list[dict[str, 
     return found
 
 
-def named(resource: str) -> dict[str, Any]:
+def _guid(resource: str) -> dict[str, Any]:
     """Return the parameter of an address that names one thing: `/v1/{resource}/{guid}`."""
     prefixes = [PREFIXES[kind] for kind in NAMED[resource]]
     pattern = GUID_PATTERN.format(f"({'|'.join(prefixes)})" if prefixes[1:] else prefixes[0])

@@ -1,5 +1,6 @@
 """What an app gets wrong is refused and named, and what it is told is what there is."""
 
+import json
 from urllib.parse import urlencode
 
 import pytest
@@ -136,6 +137,8 @@ def test_an_export_of_nothing_has_its_head(api, paid, what):
 
     head = b"".join(nothing.streaming_content)
     assert head.count(b"\n") == 1
+    line = b"".join(api.get(f"exports/{what}").streaming_content).splitlines()[0]
+    assert head.decode().strip().split(",") == sorted(json.loads(line))
     assert b"".join(all_of_it.streaming_content).startswith(head)
 
 
